@@ -1,0 +1,72 @@
+"""Keys and secrets: made once where nobody set them, kept in the secrets directory, readable by their owner only."""
+
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from services.kit.settings import Settings
+
+# Signs identities between processes; the edge and the identity service hold the private half.
+INTERNAL_KEY, INTERNAL_PUBLIC_KEY = "internal_key.pem", "internal_key.pub.pem"
+# Signs access and refresh tokens; only the identity service holds it.
+ACCESS_KEY = "access_key.pem"
+# Lets a process ask the identity service for an identity; also keys the cursors.
+SERVICE_SECRET = "service_secret"
+NATS_TOKEN = "nats_token"
+
+
+def ensure_secrets(settings: Settings) -> None:
+    """Makes every key and secret that does not exist yet. Call it before any process that reads them starts."""
+    settings.secrets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in (SERVICE_SECRET, NATS_TOKEN):
+        _write_once(settings.secrets_dir / name, secrets.token_urlsafe(32).encode())
+    for name in (INTERNAL_KEY, ACCESS_KEY):
+        _write_once(settings.secrets_dir / name, _private_pem(Ed25519PrivateKey.generate()))
+    public = private_key(settings, INTERNAL_KEY).public_key()
+    _write_once(
+        settings.secrets_dir / INTERNAL_PUBLIC_KEY,
+        public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo),
+    )
+
+
+def secret(settings: Settings, name: str) -> str:
+    """The text secret called `name`."""
+    return (settings.secrets_dir / name).read_text().strip()
+
+
+def private_key(settings: Settings, name: str) -> Ed25519PrivateKey:
+    """The Ed25519 private key called `name`."""
+    key = serialization.load_pem_private_key((settings.secrets_dir / name).read_bytes(), password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError(f"{name} is not an Ed25519 key")
+    return key
+
+
+def internal_public_key(settings: Settings) -> Ed25519PublicKey:
+    """The key that verifies identities between processes."""
+    key = serialization.load_pem_public_key((settings.secrets_dir / INTERNAL_PUBLIC_KEY).read_bytes())
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError(f"{INTERNAL_PUBLIC_KEY} is not an Ed25519 key")
+    return key
+
+
+def _private_pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all, never over an existing one."""
+    if path.exists():
+        return
+    draft = path.with_suffix(f".{os.getpid()}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

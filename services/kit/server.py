@@ -1,0 +1,110 @@
+"""How every service runs: a gRPC server with health, reflection, one interceptor and a graceful drain."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import grpc
+import uvloop
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from services.kit import logs
+from services.kit.caller import IDENTITY_HEADER, Caller, IdentityVerifier
+from services.kit.interceptor import Authenticate, CallInterceptor
+from services.kit.keys import internal_public_key
+from services.kit.settings import Settings
+
+log = logging.getLogger("server")
+
+# A request body may be 16 MiB; the rest is room for the envelope.
+MAX_MESSAGE_BYTES = 17 * 1024 * 1024
+CHECK_SECONDS = 1.0
+
+Check = Callable[[], Awaitable[object]]
+
+
+def run(process: str, main: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
+    """Runs `main` of a process with its settings, JSON logs and uvloop until it returns."""
+    settings = Settings()
+    logs.configure(process, settings.log_level)
+    uvloop.run(main(settings))
+
+
+def identity_from_header(settings: Settings) -> Authenticate:
+    """Takes the caller from the signed identity header, and from nothing else."""
+    verifier = IdentityVerifier(key=internal_public_key(settings))
+
+    def authenticate(metadata: Mapping[str, str]) -> Caller:
+        return verifier.verify(metadata.get(IDENTITY_HEADER, ""))
+
+    return authenticate
+
+
+class Service:
+    """One service process.
+
+    Add servicers to `server`, checks of its backends with `watch`, and resources to close at the end to `resources`,
+    then `serve`. Health says SERVING while every check passes.
+    """
+
+    def __init__(self, name: str, settings: Settings, *, authenticate: Authenticate | None = None) -> None:
+        self.name = name
+        self.settings = settings
+        self.resources = AsyncExitStack()
+        self.server = grpc.aio.server(
+            interceptors=[CallInterceptor(authenticate or identity_from_header(settings))],
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        self._health = health.aio.HealthServicer()
+        self._checks: list[Check] = []
+
+    def watch(self, check: Check) -> None:
+        """Calls `check` every second; the service is not ready while it raises or takes longer than a second."""
+        self._checks.append(check)
+
+    async def serve(self, *service_names: str) -> None:
+        """Serves until SIGTERM or SIGINT, then refuses new calls and drains the running ones."""
+        stop = asyncio.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
+        reflection.enable_server_reflection((*service_names, health.SERVICE_NAME, reflection.SERVICE_NAME), self.server)
+        self.server.add_insecure_port(self.settings.listen or self.settings.address(self.name))
+        await self.server.start()
+        log.info("listening")
+        async with self.resources:
+            checking = asyncio.create_task(self._keep_health())
+            await stop.wait()
+            checking.cancel()
+            await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+            await self.server.stop(grace=self.settings.drain_seconds)
+        log.info("stopped")
+
+    async def _keep_health(self) -> None:
+        serving: bool | None = None
+        while True:
+            ready = await self._is_ready()
+            if ready != serving:
+                serving = ready
+                status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+                await self._health.set("", status)
+                log.info("ready" if ready else "not ready")
+            await asyncio.sleep(CHECK_SECONDS)
+
+    async def _is_ready(self) -> bool:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                for check in self._checks:
+                    await check()
+        except Exception as error:
+            log.warning("a backend does not answer: %r", error)
+            return False
+        return True
