@@ -1,0 +1,69 @@
+"""Access and refresh tokens: JWTs signed with EdDSA (RFC 8037)."""
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.kit.errors import Unauthenticated
+
+ISSUER = "segops"
+AUDIENCE = "segops-api"
+ACCESS = timedelta(minutes=60)
+REFRESH = timedelta(days=30)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RefreshClaims:
+    """What a refresh token says."""
+
+    id: uuid.UUID
+    user_id: int
+
+
+class TokenSigner:
+    """Signs and verifies tokens with one key pair."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        public = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        self.key_id = hashlib.sha256(public).hexdigest()[:16]
+        jwk = jwt.algorithms.OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)
+        self.jwks = json.dumps({"keys": [{**jwk, "kid": self.key_id, "use": "sig", "alg": "EdDSA"}]}).encode()
+
+    def access(self, *, user_id: int, tenant_id: int) -> str:
+        """An access token of a person for a tenant."""
+        return self._sign("access", user_id, tenant_id, uuid.uuid4(), ACCESS)
+
+    def refresh(self, *, user_id: int, tenant_id: int, token_id: uuid.UUID) -> str:
+        """A refresh token whose `jti` is `token_id`."""
+        return self._sign("refresh", user_id, tenant_id, token_id, REFRESH)
+
+    def read_refresh(self, token: str) -> RefreshClaims:
+        """The claims of a refresh token. Raises Unauthenticated unless it is ours, of that type, and not expired."""
+        try:
+            claims = jwt.decode(token, self._key.public_key(), algorithms=["EdDSA"], audience=AUDIENCE, issuer=ISSUER)
+        except jwt.InvalidTokenError as error:
+            raise Unauthenticated("The refresh token is not valid.") from error
+        if claims.get("typ") != "refresh":
+            raise Unauthenticated("This is not a refresh token.")
+        return RefreshClaims(id=uuid.UUID(claims["jti"]), user_id=int(claims["sub"]))
+
+    def _sign(self, kind: str, user_id: int, tenant_id: int, token_id: uuid.UUID, life: timedelta) -> str:
+        now = datetime.now(UTC)
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": str(user_id),
+            "tenant": tenant_id,
+            "typ": kind,
+            "jti": str(token_id),
+            "iat": now,
+            "exp": now + life,
+        }
+        return jwt.encode(claims, self._key, algorithm="EdDSA", headers={"kid": self.key_id})
