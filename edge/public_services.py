@@ -1,0 +1,15 @@
+"""The services strangers may reach, by package: the routes, Envoy's clusters and the API document follow this list."""
+
+from google.protobuf.descriptor import ServiceDescriptor
+
+from services.gen.segops.identity.v1 import identity_pb2
+from services.gen.segops.ingestion.v1 import ingestion_pb2
+from services.gen.segops.profiles.v1 import profiles_pb2
+from services.gen.segops.segments.v1 import segments_pb2
+
+PUBLIC_SERVICES: dict[str, ServiceDescriptor] = {
+    "identity": identity_pb2.DESCRIPTOR.services_by_name["IdentityService"],
+    "ingestion": ingestion_pb2.DESCRIPTOR.services_by_name["IngestionService"],
+    "segments": segments_pb2.DESCRIPTOR.services_by_name["SegmentsService"],
+    "profiles": profiles_pb2.DESCRIPTOR.services_by_name["ProfilesService"],
+}

@@ -1,0 +1,118 @@
+"""Which RPC a request is for, and who may call it: read from the descriptors, the same Envoy transcodes by."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Self
+
+from google.api import annotations_pb2
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor, ServiceDescriptor
+
+from services.gen.segops.options.v1 import access_pb2
+
+INT32 = FieldDescriptor.CPPTYPE_INT32
+MAX_INT32 = 2**31 - 1
+VARIABLE = "{}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """One HTTP method on one path."""
+
+    rpc: str
+    access: int
+    has_body: bool = False
+    # Fields with whole numbers: by position in the path, and by name in the query.
+    path_integers: tuple[int, ...] = ()
+    query_integers: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Node:
+    """One path segment of the tree of routes."""
+
+    children: dict[str, Self] = field(default_factory=dict)
+    methods: dict[str, Route] = field(default_factory=dict)
+
+
+class RouteTable:
+    """All REST routes and gRPC paths of the public services."""
+
+    def __init__(self, services: list[ServiceDescriptor]) -> None:
+        self._root = Node()
+        self._rpcs: dict[str, Route] = {}
+        for method in (method for service in services for method in service.methods):
+            self._add(method)
+
+    def rpc(self, path: str) -> Route | None:
+        """The route of a gRPC path such as `/segops.segments.v1.SegmentsService/GetSegment`."""
+        return self._rpcs.get(path)
+
+    def rest(self, path: str) -> dict[str, Route] | None:
+        """The HTTP methods of a path without trailing slash and query; None when there is no such path."""
+        node = self._root
+        segments = path[1:].split("/")
+        for segment in segments:
+            child = node.children.get(segment) or (node.children.get(VARIABLE) if segment else None)
+            if child is None:
+                return None
+            node = child
+        if not node.methods:
+            return None
+        route = next(iter(node.methods.values()))
+        if not all(is_id(segments[position]) for position in route.path_integers):
+            return None
+        return node.methods
+
+    def all(self) -> Iterator[tuple[str, str, Route]]:
+        """Every HTTP method, path template (`{}` for a variable) and route, for tests that walk them all."""
+
+        def walk(node: Node, path: str) -> Iterator[tuple[str, str, Route]]:
+            yield from ((method, path, route) for method, route in node.methods.items())
+            for segment, child in node.children.items():
+                yield from walk(child, f"{path}/{segment}")
+
+        return walk(self._root, "")
+
+    def rpcs(self) -> dict[str, Route]:
+        """Every public gRPC path."""
+        return dict(self._rpcs)
+
+    def _add(self, method: MethodDescriptor) -> None:
+        options = method.GetOptions()
+        access = options.Extensions[access_pb2.access]
+        if access == access_pb2.ACCESS_UNSPECIFIED:
+            raise ValueError(f"{method.full_name} declares no access")
+        if access == access_pb2.ACCESS_INTERNAL:
+            return
+        rpc = f"/{method.containing_service.full_name}/{method.name}"
+        self._rpcs[rpc] = Route(rpc=rpc, access=access)
+        rule = options.Extensions[annotations_pb2.http]
+        verb = rule.WhichOneof("pattern")
+        fields = method.input_type.fields_by_name
+        segments = getattr(rule, verb)[1:].split("/")
+        variables = {segment[1:-1]: place for place, segment in enumerate(segments) if segment.startswith("{")}
+        node = self._root
+        for segment in segments:
+            node = node.children.setdefault(VARIABLE if segment.startswith("{") else segment, Node())
+        node.methods[verb.upper()] = Route(
+            rpc=rpc,
+            access=access,
+            has_body=bool(rule.body),
+            path_integers=tuple(place for name, place in variables.items() if fields[name].cpp_type == INT32),
+            query_integers=frozenset(
+                name
+                for name, descriptor in fields.items()
+                if descriptor.cpp_type == INT32 and name not in variables and not rule.body
+            ),
+        )
+
+
+def is_id(segment: str) -> bool:
+    """Whether a path segment can be the id of an object."""
+    return segment.isascii() and segment.isdigit() and int(segment[:11]) <= MAX_INT32
+
+
+def is_int32(text: str) -> bool:
+    """Whether a query value is a whole number that fits 32 bits."""
+    digits = text[1:] if text[:1] in "+-" else text
+    return digits.isascii() and digits.isdigit() and int(digits[:11]) <= MAX_INT32

@@ -1,0 +1,56 @@
+"""The whole platform behind a real Envoy, started as `make run` starts it. Nothing is patched."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from deploy.local.programs import build_programs
+from services.kit.settings import Settings
+from tests.e2e.account import Account, register
+from tests.integration.local.running import Running, wait_for
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One platform for all end-to-end tests of a run; each test registers a tenant of its own."""
+    home = tmp_path_factory.mktemp("platform") / "data"
+    running = Running(home, *(program.name for program in build_programs(Settings(data_dir=home))))
+    url = f"http://127.0.0.1:{running.settings.edge_port}"
+    wait_for(lambda: _is_ready(url), 60)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def url(platform: Running) -> str:
+    """Where the edge listens, without a slash at the end."""
+    return f"http://127.0.0.1:{platform.settings.edge_port}"
+
+
+@pytest.fixture
+def http(url: str) -> Iterator[httpx.Client]:
+    """A client without credentials."""
+    with httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def owner(url: str) -> Iterator[Account]:
+    """The owner of a fresh tenant."""
+    with register(url) as account:
+        yield account
+
+
+@pytest.fixture
+def stranger(url: str) -> Iterator[Account]:
+    """The owner of another fresh tenant."""
+    with register(url) as account:
+        yield account
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,99 @@
+"""No route lets anyone through without passing the edge's authorization, however the path is written."""
+
+import re
+from collections.abc import Iterator
+
+import grpc
+import httpx
+import pytest
+
+from edge.public_services import PUBLIC_SERVICES
+from edge.routes import Route, RouteTable
+from services.gen.segops.identity.v1 import admin_pb2, credentials_pb2
+from services.gen.segops.options.v1 import access_pb2
+from services.gen.segops.warehouse.v1 import warehouse_pb2
+from services.kit.caller import ANONYMOUS, IDENTITY_HEADER, mint
+from services.kit.keys import INTERNAL_KEY, private_key
+from tests.e2e.account import Account
+from tests.integration.local.running import Running
+
+ROUTES = RouteTable(list(PUBLIC_SERVICES.values()))
+INTERNAL = [
+    *credentials_pb2.DESCRIPTOR.services_by_name.values(),
+    *admin_pb2.DESCRIPTOR.services_by_name.values(),
+    *warehouse_pb2.DESCRIPTOR.services_by_name.values(),
+]
+
+
+def guarded_routes() -> Iterator[tuple[str, str, Route]]:
+    for method, template, route in ROUTES.all():
+        if route.access != access_pb2.ACCESS_PUBLIC:
+            yield method, template.replace("{}", "1"), route
+
+
+@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _ in guarded_routes()])
+@pytest.mark.parametrize("spelling", ["{}", "{}/", "{}?x=1", "{}/?x=1", "/./{}", "/x/..{}", "/%2e{}"])
+def test_a_rest_route_without_credentials_is_401(http: httpx.Client, method: str, path: str, spelling: str) -> None:
+    answer = http.request(method, spelling.format(path), json={} if method in ("POST", "PUT", "PATCH") else None)
+    assert answer.status_code in (401, 404), answer.text
+    if spelling in ("{}", "{}/", "{}?x=1", "{}/?x=1"):
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"]
+    assert list(answer.json()) == ["detail"]
+
+
+@pytest.mark.parametrize(
+    "rpc", [rpc for rpc, route in ROUTES.rpcs().items() if route.access != access_pb2.ACCESS_PUBLIC]
+)
+def test_a_grpc_path_without_credentials_is_unauthenticated(platform: Running, rpc: str) -> None:
+    assert call(platform, rpc) == grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize(
+    "rpc", [f"/{service.full_name}/{method.name}" for service in INTERNAL for method in service.methods]
+)
+def test_an_internal_rpc_is_not_there_for_anyone(platform: Running, owner: Account, rpc: str) -> None:
+    for authorization in ("", f"ApiKey {owner.key}", f"Bearer {owner.access}"):
+        assert call(platform, rpc, ("authorization", authorization)) == grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_grpc_path_called_with_json_is_no_route(http: httpx.Client, owner: Account) -> None:
+    for rpc in ROUTES.rpcs():
+        assert http.post(rpc, json={}).status_code == 404
+        assert owner.server.post(rpc, json={}).status_code == 404
+
+
+def test_a_forged_identity_header_is_dropped_at_the_door(http: httpx.Client, platform: Running, owner: Account) -> None:
+    forged = {IDENTITY_HEADER: "x", "x-segops-service-secret": "x", "x-http-code": "200", "x-http-body": "{}"}
+    assert http.get("/api/segments/", headers=forged).status_code == 401
+    assert owner.server.get("/api/segments/", headers=forged).status_code == 200
+    stolen = mint(ANONYMOUS, private_key(platform.settings, INTERNAL_KEY))
+    assert http.get("/api/segments/", headers={IDENTITY_HEADER: stolen}).status_code == 401
+
+
+def test_every_service_refuses_a_call_without_a_signed_identity(platform: Running) -> None:
+    for name, service in PUBLIC_SERVICES.items():
+        for method in service.methods:
+            with grpc.insecure_channel(platform.settings.address(name)) as channel:
+                assert status(channel, f"/{service.full_name}/{method.name}") == grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_every_route_is_named_once_and_declares_its_access() -> None:
+    names = [(method, path) for method, path, _ in ROUTES.all()]
+    assert len(names) == len(set(names)) == len(ROUTES.rpcs())
+    assert all(re.fullmatch(r"(/[a-z0-9._{}-]+)+", path) for _, path in names)
+
+
+def call(platform: Running, rpc: str, *metadata: tuple[str, str]) -> grpc.StatusCode:
+    with grpc.insecure_channel(f"127.0.0.1:{platform.settings.edge_port}") as channel:
+        return status(channel, rpc, metadata)
+
+
+def status(channel: grpc.Channel, rpc: str, metadata: tuple[tuple[str, str], ...] = ()) -> grpc.StatusCode:
+    method = channel.unary_stream(rpc)
+    try:
+        list(method(b"", metadata=[item for item in metadata if item[1]], timeout=10))
+    except grpc.RpcError as error:
+        code: grpc.StatusCode = error.code()
+        return code
+    return grpc.StatusCode.OK
