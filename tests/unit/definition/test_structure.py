@@ -56,7 +56,7 @@ def test_every_error_is_reported_at_once() -> None:
         "conditions[0].extra: unknown key",
         "conditions[1].logic: 'or' is not one of AND, OR",
         "conditions[1].conditions[0].event_type: must be 1 to 128 characters long",
-        "conditions[1].conditions[0].window_days: must be a whole number of days from 1 to 3650",
+        "conditions[1].conditions[0].window_days: must be a whole number of days from 1 to 36500",
         "conditions[1].conditions[1]: must be an object, not a number",
         "conditions[2].type: 'nope' is not one of event_count, recency, monetary, event_property, user_property",
     ]
@@ -119,6 +119,14 @@ def test_a_flood_of_unknown_keys_stays_readable() -> None:
     assert found[-1] == "conditions[0]: 99,980 more unknown keys"
     (text,) = errors(all_of({**COUNT, "k" * 100_000: 1}))
     assert len(text) < 200
+
+
+def test_all_values_together_are_limited() -> None:
+    condition = {"type": "user_property", "property": "p", "operator": "in", "value": ["x" * 500] * 1_000}
+    parse(all_of(condition, condition))
+    assert errors(all_of(condition, condition, COUNT, {**condition, "operator": "eq", "value": "x"})) == [
+        "conditions: values must have at most 1,000,000 characters in all"
+    ]
 
 
 def test_errors_are_plain_text_whatever_the_input() -> None:

@@ -1,0 +1,45 @@
+"""The warehouse process: loads the event log and answers questions over all events."""
+
+import asyncio
+import logging
+import os
+import signal
+
+from services.gen.segops.warehouse.v1 import warehouse_pb2_grpc
+from services.kit.server import Service, run
+from services.kit.settings import Settings
+from services.warehouse.engine import Engine
+from services.warehouse.loading.loader import Loader
+from services.warehouse.servicer import WarehouseServicer
+from services.warehouse.settings import WarehouseSettings
+
+log = logging.getLogger("warehouse")
+
+
+async def main(settings: Settings) -> None:
+    service = Service("warehouse", settings)
+    own = WarehouseSettings()
+    engine = Engine(settings, own)
+    service.resources.callback(engine.close)
+    loader = Loader(settings, own, engine)
+    service.resources.push_async_callback(loader.close)
+    loading = asyncio.create_task(loader.run())
+    loading.add_done_callback(_end_process)
+    service.resources.callback(loading.cancel)
+    service.watch(engine.check)
+    service.watch(loader.check)
+    warehouse_pb2_grpc.add_WarehouseServiceServicer_to_server(WarehouseServicer(engine, loader), service.server)
+    await service.serve("segops.warehouse.v1.WarehouseService")
+
+
+def _end_process(loading: "asyncio.Task[None]") -> None:
+    """Without its loader the process is of no use; the supervisor starts another one."""
+    if not loading.cancelled():
+        log.critical("the loader ended", exc_info=loading.exception())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    # The embedded engine takes its time zone from the process, once.
+    os.environ["TZ"] = "UTC"
+    run("warehouse", main)

@@ -1,0 +1,158 @@
+"""The connections to the warehouse engine: lanes of threads, each thread with its own client."""
+
+import asyncio
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from shutil import rmtree
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+
+from services.kit.errors import Unavailable
+from services.kit.settings import Settings
+from services.warehouse import schema
+from services.warehouse.failures import told_to_callers
+from services.warehouse.settings import MIB, WarehouseSettings
+
+T = TypeVar("T")
+Work = Callable[[Client], T]
+Limits = dict[str, int | str]
+
+# Caches of the embedded engine; its defaults are made for a machine of its own and grow to gigabytes.
+EMBEDDED_OPTIONS = {
+    "mark_cache_size": 256 * MIB,
+    "primary_index_cache_size": 128 * MIB,
+    "index_mark_cache_size": 64 * MIB,
+    "query_condition_cache_size": 32 * MIB,
+    "compiled_expression_cache_size": 32 * MIB,
+}
+# Told, not assumed: defaults differ between the embedded engine, servers and releases.
+EVERYWHERE: Limits = {
+    "async_insert": 0,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    # A delete returns when it is done.
+    "lightweight_deletes_sync": 2,
+    # Longer definitions are refused by the parser before they get here.
+    "max_query_size": 16 * MIB,
+}
+LOADING: Limits = {
+    # One thread reads a block's rows: two are no faster below 10 MiB and take the second core from the services.
+    "input_format_parallel_parsing": 0,
+    "max_insert_threads": 1,
+    # Rows have times in one form; reading any form costs a quarter of the insert.
+    "date_time_input_format": "basic",
+    "max_memory_usage": 2048 * MIB,
+}
+
+
+class Lane:
+    """Threads that each keep one client: calls on a shared client would wait for each other."""
+
+    def __init__(self, name: str, threads: int, connect: Callable[[], Client]) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._connect = connect
+        self._local = threading.local()
+
+    async def run(self, work: Work[T]) -> T:
+        """Calls `work` with a client in one of the threads. Driver errors come through as they are."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._call, work)
+
+    async def ask(self, work: Work[T]) -> T:
+        """Like `run`, with driver errors as the failures a caller is told."""
+        with told_to_callers():
+            return await self.run(work)
+
+    def close(self) -> None:
+        """Takes no more work. What runs ends by itself."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _call(self, work: Work[T]) -> T:
+        client: Client | None = getattr(self._local, "client", None)
+        if client is None:
+            client = self._local.client = self._connect()
+        return work(client)
+
+
+class Engine:
+    """The one place that opens the warehouse.
+
+    `loads` inserts, `lookups` answers short questions, `definitions` evaluates one definition at a time.
+    """
+
+    def __init__(self, settings: Settings, own: WarehouseSettings) -> None:
+        self._settings = settings
+        self._ready = False
+        self.loads = Lane("load", 1, lambda: self._connect(LOADING))
+        self._lookups = Lane("lookup", own.lookup_threads, lambda: self._connect(_lookup_limits(own)))
+        self._definitions = Lane("definition", 1, lambda: self._connect(_definition_limits(own)))
+        self._health = Lane("health", 1, lambda: self._connect(_lookup_limits(own)))
+
+    @property
+    def lookups(self) -> Lane:
+        """Short questions. Raises Unavailable before the engine is open."""
+        return self._opened(self._lookups)
+
+    @property
+    def definitions(self) -> Lane:
+        """Definitions, one at a time. Raises Unavailable before the engine is open."""
+        return self._opened(self._definitions)
+
+    async def open(self) -> None:
+        """Opens the engine and makes the tables, once. Raises the driver's error; call it again then."""
+        if self._ready:
+            return
+        await self.loads.run(schema.create)
+        use_temporary_directory(self._settings.home / "warehouse-tmp")
+        self._ready = True
+
+    async def check(self) -> None:
+        """Raises unless the engine answers."""
+        await self._opened(self._health).run(lambda client: client.command("SELECT 1"))
+
+    def close(self) -> None:
+        """Takes no more work."""
+        for lane in (self.loads, self._lookups, self._definitions, self._health):
+            lane.close()
+
+    def _opened(self, lane: Lane) -> Lane:
+        if not self._ready:
+            raise Unavailable
+        return lane
+
+    def _connect(self, limits: Limits) -> Client:
+        dsn = self._settings.warehouse_dsn
+        if urlsplit(dsn).scheme != "chdb":
+            return clickhouse_connect.get_client(dsn=dsn, settings={**EVERYWHERE, **limits}, tz_mode="aware")
+        return clickhouse_connect.get_client(
+            dsn=dsn, settings={**EVERYWHERE, **limits}, tz_mode="aware", chdb_options=EMBEDDED_OPTIONS
+        )
+
+
+def use_temporary_directory(directory: Path) -> None:
+    """Makes `directory` the place of temporary files, empty: an insert that was killed left its block behind."""
+    rmtree(directory, ignore_errors=True)
+    directory.mkdir(mode=0o700, parents=True)
+    tempfile.tempdir = str(directory)
+
+
+def _lookup_limits(own: WarehouseSettings) -> Limits:
+    return _limits(own.lookup_memory_mib, own.lookup_seconds)
+
+
+def _definition_limits(own: WarehouseSettings) -> Limits:
+    return _limits(own.definition_memory_mib, own.definition_seconds)
+
+
+def _limits(memory_mib: int, seconds: int) -> Limits:
+    return {
+        "max_memory_usage": memory_mib * MIB,
+        # Above a third of the memory, groups go to disk: 12 % slower instead of refused.
+        "max_bytes_before_external_group_by": memory_mib * MIB // 3,
+        "max_bytes_before_external_sort": memory_mib * MIB // 3,
+        "max_execution_time": seconds,
+    }

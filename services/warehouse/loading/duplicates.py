@@ -1,0 +1,115 @@
+"""Which rows are the first with their event id: memory of 24 hours on disk, beside the warehouse.
+
+An id is remembered with the sequence of the message that first had it, in the bucket of that message's hour. A row is
+dropped when its id is known from another message, or came earlier in its own message.
+
+Why a crash leaves exactly one row: messages are looked at in the order of the log, and a message that is looked at
+again finds its own sequence, so the answer for it is the same as before, whatever blocks the messages were joined to.
+Ids are on disk before the intent and the insert of their block, so nothing is stored whose ids could be forgotten.
+Ids that were written before a crash whose block was never inserted belong to messages that will be read again.
+"""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from shutil import rmtree
+
+import lmdb
+
+from services.warehouse.loading.messages import Message
+
+# An id is found for 24 to 32 hours; four buckets are looked at.
+BUCKET_SECONDS = 8 * 3600
+BUCKETS = 24 * 3600 // BUCKET_SECONDS + 1
+# Address space, not disk or memory.
+MAP_BYTES = 1 << 38
+
+EVENT_ID_COLUMN = 5
+# Ids that ingestion derived from a message_id are UUIDs of version 5; the others are random.
+VERSION_AT, DERIVED = 14, ord("5")
+
+
+class Duplicates:
+    """Drops rows whose event id was seen before. Use it from one thread."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._open: dict[int, lmdb.Environment] = {}
+
+    def drop(self, messages: Iterable[Message]) -> list[Message]:
+        """The messages without repeated rows; their ids are on disk when this returns."""
+        kept: list[Message] = []
+        with ExitStack() as transactions:
+            known: dict[int, lmdb.Transaction] = {}
+            for message in messages:
+                if not message.repeatable:
+                    kept.append(message)
+                    continue
+                newest = int(message.published_at.timestamp()) // BUCKET_SECONDS
+                for number in range(newest - BUCKETS + 1, newest + 1):
+                    if number not in known:
+                        known[number] = transactions.enter_context(self._bucket(number).begin(write=True))
+                kept.append(_first_rows(message, [known[newest - age] for age in range(BUCKETS)]))
+        if self._open:
+            self._forget(max(self._open) - BUCKETS)
+        return kept
+
+    def close(self) -> None:
+        """Closes the files."""
+        for environment in self._open.values():
+            environment.close()
+        self._open.clear()
+
+    def _bucket(self, number: int) -> lmdb.Environment:
+        if number not in self._open:
+            path = self._directory / str(number)
+            path.mkdir(parents=True, exist_ok=True)
+            self._open[number] = lmdb.open(str(path), map_size=MAP_BYTES, max_dbs=0, readahead=False)
+        return self._open[number]
+
+    def _forget(self, newest: int) -> None:
+        """Deletes the buckets up to `newest`, open or left by an earlier process."""
+        for path in self._directory.iterdir():
+            if path.name.isdigit() and int(path.name) <= newest:
+                if environment := self._open.pop(int(path.name), None):
+                    environment.close()
+                rmtree(path)
+
+
+def _first_rows(message: Message, buckets: list[lmdb.Transaction]) -> Message:
+    sequence = message.sequence.to_bytes(8, "big")
+    seen: set[bytes] = set()
+    kept = []
+    for row in message.rows.splitlines(keepends=True):
+        key = _derived_id(row)
+        if key is None:
+            kept.append(row)
+        elif key not in seen and _claim(key, sequence, buckets):
+            seen.add(key)
+            kept.append(row)
+    return replace(message, rows=b"".join(kept))
+
+
+def _claim(key: bytes, sequence: bytes, buckets: list[lmdb.Transaction]) -> bool:
+    """Whether `sequence` is the message that has the id first; remembers it in the newest bucket, which comes first."""
+    for bucket in buckets:
+        owner = bucket.get(key)
+        if owner is not None:
+            return bool(owner == sequence)
+    buckets[0].put(key, sequence)
+    return True
+
+
+def _derived_id(row: bytes) -> bytes | None:
+    """Tenant and event id, when the id was derived. None for rows that cannot be read: the warehouse refuses those."""
+    columns = row.split(b"\t", EVENT_ID_COLUMN + 1)
+    if len(columns) <= EVENT_ID_COLUMN or len(columns[EVENT_ID_COLUMN]) != 36:
+        return None
+    event_id = columns[EVENT_ID_COLUMN]
+    if event_id[VERSION_AT] != DERIVED:
+        return None
+    try:
+        return columns[0] + b":" + bytes.fromhex(event_id.replace(b"-", b"").decode())
+    except ValueError:
+        return None

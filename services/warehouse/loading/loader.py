@@ -1,0 +1,133 @@
+"""The loader: moves the event log into the warehouse, block by block, for ever."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from nats.errors import Error as NatsError
+
+from services.kit.eventlog import STREAM, EventLog
+from services.kit.settings import Settings
+from services.warehouse.engine import Engine
+from services.warehouse.failures import is_unreadable
+from services.warehouse.loading import dead_letters, inserts
+from services.warehouse.loading.blocks import Block, BlockReader
+from services.warehouse.loading.dead_letters import DeadLetter
+from services.warehouse.loading.duplicates import Duplicates
+from services.warehouse.loading.positions import Intent, Positions, reading_start
+from services.warehouse.loading.reader import LogLost, LogReader
+from services.warehouse.settings import WarehouseSettings
+
+log = logging.getLogger("loader")
+
+FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.1, 2.0
+AWAY = (LogLost, NatsError, OSError)
+
+Store = Callable[[Client, Block], None]
+
+
+class Loader:
+    """Loads every event exactly once.
+
+    For each block: drop repeated rows (`Duplicates`), write the intent, insert. Whatever fails or dies in between, the
+    next round reads the block of the last intent again, settles it, and goes on behind it. Rows of a block that was
+    read but not announced are not in the warehouse, since announcing comes before inserting.
+
+    `loaded` is the sequence of the last message whose events can be queried, 0 before the first round has begun.
+    """
+
+    def __init__(self, settings: Settings, own: WarehouseSettings, engine: Engine) -> None:
+        self._settings = settings
+        self._own = own
+        self._engine = engine
+        self._duplicates = Duplicates(settings.home / "warehouse-ids")
+        self._log: EventLog | None = None
+        self._backoff = FIRST_BACKOFF_SECONDS
+        self.loaded = 0
+
+    async def run(self) -> None:
+        """Runs until it is cancelled; every error is logged and followed by another round."""
+        while True:
+            try:
+                await self._round()
+            except AWAY as error:
+                log.warning("the event log is away; trying again: %r", error)
+            except Exception:
+                log.exception("loading failed; trying again")
+            await asyncio.sleep(self._backoff)
+            self._backoff = min(self._backoff * 2, MAX_BACKOFF_SECONDS)
+
+    async def check(self) -> None:
+        """Raises unless the event log answers."""
+        if self._log is None:
+            raise ConnectionError("the event log was not reached yet")
+        await self._log.check()
+
+    async def close(self) -> None:
+        """Closes the connection to the event log."""
+        if self._log is not None:
+            await self._log.close()
+
+    async def _round(self) -> None:
+        """Settles the last intent, then loads block after block. Ends only by an error."""
+        await self._engine.open()
+        if self._log is None:
+            self._log = await EventLog.connect(self._settings)
+        positions = await Positions.open(self._log)
+        oldest = (await self._log.jetstream.stream_info(STREAM)).state.first_seq
+        reader = await LogReader.open(self._log, reading_start(positions.last, oldest))
+        try:
+            blocks = BlockReader(reader, self._own)
+            if positions.last is not None:
+                await self._settle(positions.last, oldest, blocks)
+                self.loaded = positions.last.last_seq
+            while True:
+                await self._load(await blocks.next(), positions)
+                self._backoff = FIRST_BACKOFF_SECONDS
+        finally:
+            await reader.close()
+
+    async def _settle(self, intent: Intent, oldest: int, blocks: BlockReader) -> None:
+        self.loaded = max(self.loaded, intent.first_seq - 1)
+        messages = await blocks.through(intent.last_seq) if oldest <= intent.first_seq else []
+        if messages and messages[0].sequence == intent.first_seq:
+            block = await self._prepare(Block.of(messages))
+            await self._store(inserts.settle, block)
+            return
+        # The loader was away for longer than the log keeps messages.
+        stored = await self._engine.loads.run(lambda client: inserts.count(client, intent.first_seq))
+        if stored != intent.rows:
+            log.error("a block left the log before it was loaded", extra={"stored": stored, "expected": intent.rows})
+
+    async def _load(self, block: Block, positions: Positions) -> None:
+        block = await self._prepare(block)
+        await positions.announce(Intent(first_seq=block.first, last_seq=block.last, rows=block.count))
+        if block.count:
+            await self._store(inserts.insert, block)
+        self.loaded = block.last
+
+    async def _prepare(self, block: Block) -> Block:
+        """The block as it is stored: the same whenever it is read again."""
+        block = await self._without(block, dead_letters.broken(block))
+        return block.having(await self._engine.loads.run(lambda _: self._duplicates.drop(block.messages)))
+
+    async def _store(self, store: Store, block: Block) -> None:
+        """Stores a block; puts messages aside that cannot be read, and stores the rest."""
+        try:
+            await self._engine.loads.run(lambda client: store(client, block))
+        except ClickHouseError as error:
+            if not is_unreadable(error):
+                raise
+            letters = await self._engine.loads.run(lambda client: dead_letters.unreadable(client, block.messages))
+            rest = await self._without(block, letters)
+            await self._engine.loads.run(lambda client: store(client, rest))
+
+    async def _without(self, block: Block, letters: list[DeadLetter]) -> Block:
+        if not letters:
+            return block
+        assert self._log is not None
+        await dead_letters.put_aside(self._log, letters)
+        dead = {message.sequence for message, _ in letters}
+        return block.having(message for message in block.messages if message.sequence not in dead)

@@ -1,0 +1,63 @@
+"""The tables of the warehouse. Every statement can be run again."""
+
+from clickhouse_connect.driver.client import Client
+
+# No partitions, so that a block is one part and is stored whole or not at all. The two derived tables hold only what
+# does not change when a block is inserted twice. Why each choice was made is measured in docs/warehouse.md.
+TABLES = (
+    """
+    CREATE TABLE IF NOT EXISTS events (
+      tenant_id UInt32, user_id String, event_type LowCardinality(String),
+      occurred_at DateTime64(3, 'UTC'), received_at DateTime64(3, 'UTC'), event_id UUID,
+      payload String CODEC(ZSTD(1)), anonymous_id String, batch_id UInt64,
+      INDEX ix_batch batch_id TYPE minmax GRANULARITY 1
+    ) ENGINE = MergeTree ORDER BY (tenant_id, event_type, user_id, occurred_at)
+    SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS users (
+      tenant_id UInt32, user_id String,
+      first_seen SimpleAggregateFunction(min, DateTime64(3, 'UTC')),
+      last_seen SimpleAggregateFunction(max, DateTime64(3, 'UTC'))
+    ) ENGINE = AggregatingMergeTree ORDER BY (tenant_id, user_id)
+    SETTINGS non_replicated_deduplication_window = 10000
+    """,
+    # The newest version wins, by when the properties were set, then by when they were received.
+    """
+    CREATE TABLE IF NOT EXISTS user_props (
+      tenant_id UInt32, user_id String, payload String CODEC(ZSTD(1)), ver UInt128
+    ) ENGINE = ReplacingMergeTree(ver) ORDER BY (tenant_id, user_id)
+    SETTINGS non_replicated_deduplication_window = 10000
+    """,
+    # Takes rows and stores nothing: tells whether rows can be read.
+    """
+    CREATE TABLE IF NOT EXISTS events_probe (
+      tenant_id UInt32, user_id String, event_type LowCardinality(String),
+      occurred_at DateTime64(3, 'UTC'), received_at DateTime64(3, 'UTC'), event_id UUID,
+      payload String, anonymous_id String, batch_id UInt64
+    ) ENGINE = Null
+    """,
+)
+
+USERS_OF_EVENTS = """
+    SELECT tenant_id, user_id, min(occurred_at) AS first_seen, max(occurred_at) AS last_seen
+    FROM events {where} GROUP BY tenant_id, user_id
+"""
+PROPERTIES_OF_EVENTS = """
+    SELECT tenant_id, user_id, payload,
+      bitShiftLeft(toUInt128(toUInt64(toUnixTimestamp64Milli(occurred_at))), 64)
+        + toUInt128(toUInt64(toUnixTimestamp64Milli(received_at))) AS ver
+    FROM events {where}
+"""
+
+VIEWS = (
+    f"CREATE MATERIALIZED VIEW IF NOT EXISTS users_mv TO users AS {USERS_OF_EVENTS.format(where='')}",
+    "CREATE MATERIALIZED VIEW IF NOT EXISTS user_props_mv TO user_props AS "
+    + PROPERTIES_OF_EVENTS.format(where="WHERE event_type = 'context_identified'"),
+)
+
+
+def create(client: Client) -> None:
+    """Makes every table and view that is not there yet."""
+    for statement in (*TABLES, *VIEWS):
+        client.command(statement)

@@ -1,0 +1,110 @@
+"""The warehouse over gRPC: unpack, call, pack."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from services.gen.segops.warehouse.v1 import warehouse_pb2 as pb
+from services.gen.segops.warehouse.v1 import warehouse_pb2_grpc
+from services.kit.caller import current_caller
+from services.kit.errors import NotFound
+from services.kit.wire import moment, timestamp
+from services.warehouse import matches, store
+from services.warehouse.engine import Engine
+from services.warehouse.loading.loader import Loader
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class WarehouseServicer(warehouse_pb2_grpc.WarehouseServiceServicer):
+    """Answers for the caller's tenant."""
+
+    def __init__(self, engine: Engine, loader: Loader) -> None:
+        self._engine = engine
+        self._loader = loader
+
+    async def PreviewDefinition(
+        self, request: pb.PreviewDefinitionRequest, context: Context
+    ) -> pb.PreviewDefinitionResponse:
+        sql = matches.compiled(request.definition, current_caller().tenant, _now(request))
+        preview = await matches.preview(self._engine, sql, request.sample_limit)
+        return pb.PreviewDefinitionResponse(
+            matched_users=preview.matched_users, sample_user_ids=preview.sample_user_ids, sql=preview.sql
+        )
+
+    async def StreamMatches(self, request: pb.StreamMatchesRequest, context: Context) -> AsyncIterator[pb.MatchChunk]:
+        sql = matches.compiled(request.definition, current_caller().tenant, _now(request))
+        async with aclosing(matches.stream(self._engine, sql)) as chunks:
+            async for chunk in chunks:
+                yield pb.MatchChunk(copy_text=chunk)
+
+    async def SearchUsers(self, request: pb.SearchUsersRequest, context: Context) -> pb.SearchUsersResponse:
+        tenant_id = current_caller().tenant
+        count, users = await self._engine.lookups.ask(
+            lambda client: store.search_users(client, tenant_id, request.query, request.limit, request.offset)
+        )
+        return pb.SearchUsersResponse(count=count, users=[_summary(user) for user in users])
+
+    async def GetUser(self, request: pb.GetUserRequest, context: Context) -> pb.UserProfile:
+        tenant_id = current_caller().tenant
+        user = await self._engine.lookups.ask(lambda client: store.get_user(client, tenant_id, request.user_id))
+        if user is None:
+            raise NotFound
+        return pb.UserProfile(
+            user_id=user.user_id,
+            event_count=user.event_count,
+            event_type_count=user.event_type_count,
+            first_seen=timestamp(user.first_seen),
+            last_seen=timestamp(user.last_seen),
+            properties=user.properties,
+        )
+
+    async def ListUserEvents(self, request: pb.ListUserEventsRequest, context: Context) -> pb.ListUserEventsResponse:
+        tenant_id = current_caller().tenant
+        chosen = store.EventFilter(
+            event_type=request.event_type, since=_optional(request, "since"), until=_optional(request, "until")
+        )
+        count, events = await self._engine.lookups.ask(
+            lambda client: store.list_user_events(
+                client, tenant_id, request.user_id, chosen, request.limit, request.offset
+            )
+        )
+        return pb.ListUserEventsResponse(count=count, events=[_event(event) for event in events])
+
+    async def GetLoadPosition(self, request: pb.GetLoadPositionRequest, context: Context) -> pb.LoadPosition:
+        return pb.LoadPosition(sequence=self._loader.loaded)
+
+
+def _now(request: Message) -> datetime:
+    return _optional(request, "now") or datetime.now(UTC)
+
+
+def _optional(request: Message, field: str) -> datetime | None:
+    if not request.HasField(field):
+        return None
+    value: Timestamp = getattr(request, field)
+    return moment(value)
+
+
+def _summary(user: store.UserSummary) -> pb.UserSummary:
+    return pb.UserSummary(
+        user_id=user.user_id,
+        event_count=user.event_count,
+        first_seen=timestamp(user.first_seen),
+        last_seen=timestamp(user.last_seen),
+    )
+
+
+def _event(event: store.UserEvent) -> pb.UserEvent:
+    return pb.UserEvent(
+        event_id=str(event.event_id),
+        event_type=event.event_type,
+        occurred_at=timestamp(event.occurred_at),
+        received_at=timestamp(event.received_at),
+        payload=event.payload,
+    )
