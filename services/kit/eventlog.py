@@ -1,5 +1,6 @@
 """The event log: one NATS JetStream stream of encoded events, on disk before it is acknowledged."""
 
+import logging
 import time
 from collections.abc import Mapping
 from typing import Self
@@ -15,6 +16,8 @@ from services.kit.errors import Unavailable
 from services.kit.keys import NATS_TOKEN, secret
 from services.kit.settings import Settings
 
+log = logging.getLogger("eventlog")
+
 STREAM = "EVENTS"
 SUBJECT_PREFIX = "events"
 # Set on messages in which some event carried a message_id (see services/ingestion and services/warehouse/loader).
@@ -23,6 +26,10 @@ PUBLISH_SECONDS = 5.0
 RETENTION_SECONDS = 7 * 24 * 3600
 # More than a log can ever take in.
 MESSAGES_PER_SECOND = 1_000_000
+
+
+async def _log_error(error: Exception) -> None:
+    log.warning("the event log does not answer: %r", error)
 
 
 class EventLog:
@@ -44,10 +51,15 @@ class EventLog:
             connect_timeout=2,
             # Nothing may be held back and sent later: an event that was refused must not be stored.
             pending_size=0,
+            error_cb=_log_error,
         )
-        log = cls(client)
-        await log._ensure_stream()
-        return log
+        event_log = cls(client)
+        try:
+            await event_log._ensure_stream()
+        except BaseException:
+            await event_log.close()
+            raise
+        return event_log
 
     async def append(self, tenant_id: int, rows: bytes, headers: Mapping[str, str] | None = None) -> int:
         """Writes one message of encoded rows and answers its sequence once it is on disk. Raises Unavailable."""

@@ -6,6 +6,8 @@ the failure back from it, so that it survives several hops. (A success says `x-h
 """
 
 import json
+from collections.abc import Iterable
+from typing import Protocol
 
 import grpc
 
@@ -58,13 +60,22 @@ def to_metadata(failure: Failure) -> Metadata:
     return tuple(rows)
 
 
-def from_rpc_error(error: grpc.aio.AioRpcError) -> Failure:
+class RpcFailure(Protocol):
+    """What grpc's errors have in common, of awaited and of blocking calls."""
+
+    def code(self) -> grpc.StatusCode: ...
+
+    def trailing_metadata(self) -> Iterable[tuple[str, str | bytes]] | None: ...
+
+
+def from_rpc_error(error: RpcFailure) -> Failure:
     """The failure another service answered with; Unavailable when it could not be reached in time."""
     sent = {key: value for key, value in error.trailing_metadata() or () if isinstance(value, str)}
     kind = KIND_BY_HTTP.get(int(sent.get(HTTP_CODE, 0)))
     if kind is None:
         if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
             return Unavailable()
+        assert isinstance(error, Exception)
         raise error
     body = json.loads(sent[HTTP_BODY])
     detail = body.get("detail")

@@ -78,6 +78,8 @@ class Service:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
         reflection.enable_server_reflection((*service_names, health.SERVICE_NAME, reflection.SERVICE_NAME), self.server)
         self.server.add_insecure_port(self.settings.listen or self.settings.address(self.name))
+        # A new health servicer says SERVING; nothing has been checked yet.
+        await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         await self.server.start()
         log.info("listening")
         async with self.resources:

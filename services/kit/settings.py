@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -65,7 +66,7 @@ class Settings(BaseSettings):
     @cached_property
     def postgres_dsn(self) -> str:
         """SQLAlchemy URL of PostgreSQL."""
-        url = self.database_url or f"postgresql://segops@/segops?host={self.run_dir / 'postgres'}"
+        url = self.database_url or f"postgresql://segops@/segops?host={quote(str(self.run_dir / 'postgres'))}"
         return "postgresql+psycopg://" + url.split("://", 1)[1]
 
     @cached_property

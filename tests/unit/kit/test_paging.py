@@ -16,8 +16,15 @@ class Links:
     previous: str | None
 
 
+def asking(**fields: int) -> ListSegmentsRequest:
+    request = ListSegmentsRequest()
+    for name, value in fields.items():
+        setattr(request, name, value)
+    return request
+
+
 def links(url: str, count: int, **fields: int) -> Links:
-    page = page_of(ListSegmentsRequest(**fields))
+    page = page_of(asking(**fields))
     with serving(Request(url=url)):
         return Links(page.next_url(count), page.previous_url())
 
@@ -33,7 +40,7 @@ def links(url: str, count: int, **fields: int) -> Links:
     ],
 )
 def test_a_page_is_asked_for_by_offset_or_by_number(fields: dict[str, int], limit: int, offset: int) -> None:
-    page = page_of(ListSegmentsRequest(**fields))
+    page = page_of(asking(**fields))
     assert (page.limit, page.offset) == (limit, offset)
 
 

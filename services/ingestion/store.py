@@ -1,0 +1,59 @@
+"""SQL of the ingestion service: the list of refused events."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.schema.ingestion import event_errors
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventError:
+    """A refused event; `event_type` and `user_id` as sent, cut to their limits."""
+
+    received_at: datetime
+    event_type: str
+    user_id: str
+    error: str
+
+
+async def add_errors(connection: AsyncConnection, tenant_id: int, errors: Sequence[EventError]) -> None:
+    """Writes refused events of one tenant."""
+    rows = [
+        {
+            "tenant_id": tenant_id,
+            "received_at": error.received_at,
+            "event_type": error.event_type,
+            "user_id": error.user_id,
+            "error": error.error,
+        }
+        for error in errors
+    ]
+    await connection.execute(insert(event_errors), rows)
+
+
+async def count_errors(connection: AsyncConnection, since: datetime) -> int:
+    """How many events were refused since then in the connection's tenant."""
+    query = select(func.count()).select_from(event_errors).where(event_errors.c.received_at >= since)
+    return (await connection.execute(query)).scalar_one()
+
+
+async def list_errors(connection: AsyncConnection, since: datetime, limit: int, offset: int) -> list[EventError]:
+    """The events refused since then in the connection's tenant, newest first."""
+    columns = event_errors.c
+    query = (
+        select(columns.received_at, columns.event_type, columns.user_id, columns.error)
+        .where(columns.received_at >= since)
+        .order_by(columns.id.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    return [EventError(**row) for row in (await connection.execute(query)).mappings()]
+
+
+async def forget_errors(connection: AsyncConnection, days: int) -> None:
+    """Deletes what is older, for every tenant."""
+    await connection.execute(text("SELECT forget_event_errors(make_interval(days => :days))"), {"days": days})
