@@ -23,6 +23,16 @@ from services.kit.keys import INTERNAL_KEY, private_key
 from services.kit.settings import Settings
 
 
+def listener_on(address: str, app: App) -> Server:
+    """The HTTP server for `app` on `unix:/path` or `host:port`."""
+    if address.startswith("unix:"):
+        socket = Path(address.removeprefix("unix:"))
+        socket.unlink(missing_ok=True)  # left by a process that was killed
+        return Server(app, uds=socket, interface=Interfaces.RSGI)
+    host, _, port = address.rpartition(":")
+    return Server(app, address=host, port=int(port), interface=Interfaces.RSGI)
+
+
 async def main(settings: Settings) -> None:
     identity_key = private_key(settings, INTERNAL_KEY)
     identity = IdentityClient(connect(settings, "identity"), identity_key)
@@ -34,9 +44,7 @@ async def main(settings: Settings) -> None:
         identity_key=identity_key,
         used=usage.note,
     )
-    socket = Path(settings.address("authz").removeprefix("unix:"))
-    socket.unlink(missing_ok=True)  # left by a process that was killed
-    server = Server(App(door=door, readiness=Readiness(settings)), uds=socket, interface=Interfaces.RSGI)
+    server = listener_on(settings.listen or settings.address("authz"), App(door=door, readiness=Readiness(settings)))
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, server.stop)
     async with asyncio.TaskGroup() as group:

@@ -11,15 +11,21 @@ from tests.e2e.account import Account, register
 from tests.integration.local.running import Running, wait_for
 
 
+# A cold start on two cores that are busy with other tests.
+START_SECONDS = 90.0
+
+
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One platform for all end-to-end tests of a run; each test registers a tenant of its own."""
     home = tmp_path_factory.mktemp("platform") / "data"
     running = Running(home, *(program.name for program in build_programs(Settings(data_dir=home))))
     url = f"http://127.0.0.1:{running.settings.edge_port}"
-    wait_for(lambda: _is_ready(url), 60)
-    yield running
-    running.stop()
+    try:
+        wait_for(lambda: _is_ready(url), START_SECONDS)
+        yield running
+    finally:
+        running.stop()
 
 
 @pytest.fixture(scope="session")

@@ -90,9 +90,9 @@ def call(platform: Running, rpc: str, *metadata: tuple[str, str]) -> grpc.Status
 
 
 def status(channel: grpc.Channel, rpc: str, metadata: tuple[tuple[str, str], ...] = ()) -> grpc.StatusCode:
-    method = channel.unary_stream(rpc)
+    method: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(rpc)
     try:
-        list(method(b"", metadata=[item for item in metadata if item[1]], timeout=10))
+        list(method(b"", metadata=tuple(item for item in metadata if item[1]), timeout=10))
     except grpc.RpcError as error:
         code: grpc.StatusCode = error.code()
         return code

@@ -82,7 +82,7 @@ def test_tokens_of_another_kind_key_algorithm_or_time_are_refused(
         "another key": jwt.encode(claims, private_key(platform.settings, INTERNAL_KEY), "EdDSA", {"kid": kid}),
         "an unknown key id": jwt.encode(claims, ours, "EdDSA", {"kid": "nope"}),
         "a shared secret": jwt.encode(claims, "x" * 32, "HS256", {"kid": kid}),
-        "no signature": jwt.encode(claims, None, "none", {"kid": kid}),
+        "no signature": jwt.encode(claims, "", "none", {"kid": kid}),
         "expired": jwt.encode(claims | {"exp": now - 1}, ours, "EdDSA", {"kid": kid}),
         "another issuer": jwt.encode(claims | {"iss": "other"}, ours, "EdDSA", {"kid": kid}),
         "another audience": jwt.encode(claims | {"aud": "segops-internal"}, ours, "EdDSA", {"kid": kid}),

@@ -1,0 +1,97 @@
+# The menu of this project: `make help`. Needs make, Python 3.11 and its venv module; everything else is installed
+# into .venv from the lock files, and again only when a lock file changes.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# The first Python that is new enough; set PYTHON to choose another.
+PYTHON ?= $(shell for p in python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+hash = $(shell cat $(1) pyproject.toml | sha256sum | cut -c1-16)
+RUNTIME := $(VENV)/.runtime-$(call hash,requirements.lock)
+DEV := $(VENV)/.dev-$(call hash,requirements-dev.lock)
+GEN := services/gen/segops.binpb
+
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+# protoc finds its plugins on the path.
+BUILD := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) protos/build.py
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup dev gen run up down demo test lint format validate bench lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: $(RUNTIME) $(GEN) ## install what the platform needs and build the stubs
+	@echo "Installed in $(VENV)."
+
+dev: $(DEV) $(GEN)
+
+gen: $(RUNTIME) ## build the stubs and the descriptor set from protos/
+	@$(BUILD)
+
+run: $(RUNTIME) $(GEN) ## run the whole platform in the foreground, until Ctrl-C
+	@exec $(PY) -m deploy.local run --with-parent
+
+up: $(RUNTIME) $(GEN) ## start the platform in the background, return when it is ready
+	@$(PY) -m deploy.local up
+
+down: $(RUNTIME) ## stop the platform in the background
+	@$(PY) -m deploy.local down
+
+demo: $(RUNTIME) $(GEN) ## load a real purchase log into the running platform and compute segments
+	@$(PY) -m cli.demo
+
+test: dev ## run every test
+	@$(PY) -m pytest
+
+lint: dev ## check style, types, imports between packages and protos
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/buf lint $(GEN) --config buf.yaml
+
+format: dev ## format the code and repair what can be repaired
+	@$(PY) -m ruff check --fix --exit-zero
+	@$(PY) -m ruff format
+
+validate: $(RUNTIME) $(GEN) ## check envoy.yaml with Envoy and docker-compose.yml with docker, where it is installed
+	@envoy=$$($(PY) -c 'import envoy, pathlib; print(pathlib.Path(envoy.__file__).parent / "_bin" / "envoy")') && \
+		$$envoy --mode validate --log-level warning --config-path envoy.yaml
+	@if docker compose version >/dev/null 2>&1; then docker compose config --quiet; \
+		else echo "docker compose is not installed: docker-compose.yml was not checked"; fi
+
+bench: dev ## measure throughput and latency, and what bounds them
+	@$(PY) -m tests.bench
+
+lock: $(DEV) ## resolve the dependencies anew and write both lock files
+	@$(PIP) install uv
+	@for out in requirements.lock "requirements-dev.lock --group dev"; do \
+		$(VENV)/bin/uv pip compile --no-config --quiet --upgrade --universal --python-version 3.11 \
+			--default-index https://pypi.org/simple --generate-hashes --no-header --no-annotate \
+			pyproject.toml --output-file $$out >/dev/null; done
+
+clean: ## remove the environment, the stubs and all caches; the data directory stays
+	@rm -rf $(VENV) services/gen build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -not -path './.data/*' -prune -exec rm -rf {} +
+
+# Each recipe ends by making its stamp, so that an interrupted installation starts again. The development
+# environment contains the other one.
+$(RUNTIME): LOCK = requirements.lock
+$(DEV): LOCK = requirements-dev.lock
+$(RUNTIME) $(DEV):
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "SegOps needs Python 3.11 or newer; on Debian: apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+		echo "Python's venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing from $(LOCK) into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r $(LOCK)
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/.runtime-* $(VENV)/.dev-*
+	@touch $(RUNTIME) $@
+
+$(GEN): protos/build.py $(shell find protos -name '*.proto') | $(RUNTIME)
+	@$(BUILD)

@@ -1,0 +1,26 @@
+"""segopsctl: what an operator does with a platform, against the same settings as its processes."""
+
+import typer
+
+from cli import keys, tenants, users
+from services.kit.settings import Settings
+from services.schema.migrate import migrate as bring_up_to_date
+
+app = typer.Typer(name="segopsctl", no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(tenants.app, name="tenants")
+app.add_typer(users.app, name="users")
+app.add_typer(keys.app, name="keys")
+
+
+@app.callback()
+def segopsctl() -> None:
+    """Operate a SegOps platform. Settings come from SEGOPS_* variables, as for its processes.
+
+    Exit codes: 0 done, 1 refused, 2 wrong command line, 3 no such object, 4 the platform is away.
+    """
+
+
+@app.command()
+def migrate() -> None:
+    """Bring PostgreSQL to the declared schema; waits up to a minute for it."""
+    bring_up_to_date(Settings())

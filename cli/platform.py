@@ -1,0 +1,63 @@
+"""Calls to the platform's identity service, with the service secret of this machine."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+import grpc
+import typer
+
+from services.gen.segops.identity.v1 import admin_pb2_grpc
+from services.kit.caller import SERVICE_SECRET_HEADER
+from services.kit.errors import Failure, Invalid, NotFound, Unavailable
+from services.kit.failures import RpcFailure, from_rpc_error
+from services.kit.keys import SERVICE_SECRET, secret
+from services.kit.settings import Settings
+
+CALL_SECONDS = 10.0
+
+# Exit codes that a script can use; 2 is typer's own, for a wrong command line.
+REFUSED, MISSING, AWAY = 1, 3, 4
+
+Res = TypeVar("Res")
+
+
+@contextmanager
+def admin() -> Iterator[Any]:
+    """The operator's service. Prints a failure as one line per field and exits with its code."""
+    settings = Settings()
+    with grpc.insecure_channel(settings.address("identity")) as channel:
+        try:
+            yield Admin(channel, secret(settings, SERVICE_SECRET))
+        except FileNotFoundError:
+            _exit(f"There is no platform in {settings.home}: start it, or set SEGOPS_DATA_DIR.", AWAY)
+        except Invalid as failure:
+            lines = [f"{name}: {text}" for name, texts in failure.fields.items() for text in texts]
+            _exit("\n".join(lines) or failure.detail, REFUSED)
+        except NotFound as failure:
+            _exit(failure.detail, MISSING)
+        except Unavailable:
+            _exit("The identity service does not answer. Does the platform run? Try `make up`.", AWAY)
+        except Failure as failure:
+            _exit(failure.detail, REFUSED)
+
+
+class Admin:
+    """Calls AdminService."""
+
+    def __init__(self, channel: grpc.Channel, service_secret: str) -> None:
+        self.stub = admin_pb2_grpc.AdminServiceStub(channel)
+        self._metadata = ((SERVICE_SECRET_HEADER, service_secret),)
+
+    def call(self, method: Callable[..., Res], request: object) -> Res:
+        """One call. Raises the failure the service answered with."""
+        try:
+            return method(request, metadata=self._metadata, timeout=CALL_SECONDS)
+        except grpc.RpcError as error:
+            raise from_rpc_error(cast(RpcFailure, error)) from error
+
+
+def _exit(text: str, code: int) -> None:
+    print(text, file=sys.stderr)
+    raise typer.Exit(code)

@@ -1,0 +1,1 @@
+"""Benchmarks: what the platform reaches on this machine, beside what bounds it in the same run."""

@@ -1,0 +1,138 @@
+"""From the request to compute a segment to `computed`, and where that time goes."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx
+
+from tests.bench import alone
+from tests.bench.alone import Alone
+from tests.bench.load import LoadFailed
+from tests.e2e.account import Account
+from tests.integration.local.running import Running
+
+POLL_SECONDS = 0.02
+COMPUTE_SECONDS = 120.0
+RUNS = 5
+PAGE = 10_000
+
+# Who spent a lot, and came back lately. A fifth of the users of the generated data.
+SPENT, VIEWS, DAYS = 290, 3, 30
+DEFINITION = {
+    "logic": "AND",
+    "conditions": [
+        {
+            "type": "monetary",
+            "event_type": "order_placed",
+            "property": "total",
+            "metric": "sum",
+            "operator": "gte",
+            "value": SPENT,
+        },
+        {
+            "type": "event_count",
+            "event_type": "page_viewed",
+            "operator": "gte",
+            "value": VIEWS,
+            "window_days": DAYS,
+        },
+    ],
+}
+
+# What somebody who knows the engine would write for it, ids in order as a compute wants them.
+BY_HAND = f"""
+SELECT user_id FROM (
+  SELECT user_id FROM events WHERE tenant_id = {{tenant_id}} AND event_type = 'order_placed'
+  GROUP BY user_id HAVING sum(toFloat64OrNull(JSONExtractString(payload, 'total'))) >= {SPENT}
+  INTERSECT
+  SELECT user_id FROM events WHERE tenant_id = {{tenant_id}} AND event_type = 'page_viewed'
+    AND occurred_at > toDateTime64('{{now}}', 3, 'UTC') - INTERVAL {DAYS} DAY
+  GROUP BY user_id HAVING count() >= {VIEWS}
+) ORDER BY user_id
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """One compute in seconds: all; until its job began; the warehouse's query with the copy of its rows; the rest."""
+
+    seconds: float
+    queued: float
+    streamed: float
+    written: float
+    members: int
+    computed_at: str
+
+
+def create(account: Account, definition: Mapping[str, object]) -> int:
+    """A new segment's id."""
+    created = _answer(account.server.post("/api/segments/", json={"name": "Benchmark", "definition": definition}))
+    return int(created["id"])
+
+
+def measure(running: Running, account: Account, segment_id: int) -> Compute:
+    """Computes a segment through the edge."""
+    path = f"/api/segments/{segment_id}/"
+    started = time.perf_counter()
+    _answer(account.server.post(f"{path}compute/"))
+    while (segment := _answer(account.server.get(path)))["status"] == "computing":
+        if time.perf_counter() > started + COMPUTE_SECONDS:
+            raise LoadFailed("a compute does not end")
+        time.sleep(POLL_SECONDS)
+    seconds = time.perf_counter() - started
+    if segment["status"] != "computed":
+        raise LoadFailed(f"a compute failed: {segment['last_error']}")
+    logs = running.settings.home / "log"
+    job = _last(logs / "segments.log", lambda line: line.get("message") == "computed")["seconds"]
+    streamed = _last(logs / "warehouse.log", lambda line: line.get("rpc", "").endswith("/StreamMatches"))["duration_ms"]
+    return Compute(
+        seconds=seconds,
+        queued=seconds - job,
+        streamed=streamed / 1000,
+        written=job - streamed / 1000,
+        members=segment["member_count"],
+        computed_at=segment["last_computed_at"],
+    )
+
+
+def members(account: Account, segment_id: int, most: int) -> list[str]:
+    """User ids in a segment, not more than `most`."""
+    found: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None and len(found) < most:
+        page = _answer(account.server.get(f"/api/segments/{segment_id}/members/?limit={PAGE}&cursor={cursor}"))
+        found += [member["user_id"] for member in page["results"]]
+        cursor = page["next_cursor"]
+    return found[:most]
+
+
+def by_hand(warehouse: Path, tenant_id: int, compute: Compute) -> float:
+    """Seconds of the query by hand on a warehouse whose platform has stopped. Raises LoadFailed if it disagrees."""
+    now = compute.computed_at.replace("T", " ").removesuffix("Z")
+    query = BY_HAND.format(tenant_id=tenant_id, now=now)
+    with Alone(warehouse) as engine:
+        runs = [engine.run(alone.query_lines, query) for _ in range(RUNS)]
+    if (users := runs[0][0]) != compute.members:
+        raise LoadFailed(f"the segment has {compute.members} members, the query by hand finds {users}")
+    return median(seconds for _, seconds in runs)
+
+
+def _last(log: Path, is_wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    return next(line for line in _backwards(log) if is_wanted(line))
+
+
+def _backwards(log: Path) -> Iterator[dict[str, Any]]:
+    for line in reversed(log.read_text().splitlines()):
+        if line.startswith("{"):
+            yield json.loads(line)
+
+
+def _answer(response: httpx.Response) -> Any:
+    if not response.is_success:
+        raise LoadFailed(f"{response.request.url.path}: {response.status_code} {response.text}")
+    return response.json()

@@ -1,0 +1,90 @@
+"""What a run of a part says: which figures, with which goals."""
+
+from collections.abc import Sequence
+
+from tests.bench.compute import Compute
+from tests.bench.ingest import Ingest
+from tests.bench.load import quantile
+from tests.bench.membership import Membership
+from tests.bench.report import Bound, Line
+from tests.bench.trivial import Cost
+from tests.bench.usage import Memory
+
+# The goals of the project on two cores, the load generator included.
+EVENTS_A_SECOND = 60_000
+VISIBLE_MS = 1000
+CHECKS_A_SECOND, CHECK_MS = 1500, 25
+COMPUTE_SECONDS = 3
+IDLE_MIB = 1536
+
+
+def of_memory(idle: Memory) -> list[Line]:
+    """All processes after the start."""
+    part = "Idle after the start"
+    return [
+        _less(part, "all processes, resident", sum(idle.resident.values()), "MiB", IDLE_MIB),
+        _less(part, "shared pages counted once", sum(idle.proportional.values()), "MiB"),
+    ]
+
+
+def of_ingest(steady: Ingest, most: Ingest, raw_rate: float) -> list[Line]:
+    """Batches of 500."""
+    part, raw = "Ingest", Bound(name="raw insert", value=raw_rate)
+    return [
+        _more(part, f"accepted for {steady.load.seconds:.0f} s", steady.accepted_rate, "events/s", EVENTS_A_SECOND),
+        _more(part, "stored, meanwhile", steady.stored_rate, "events/s", EVENTS_A_SECOND, raw),
+        *_latencies(part, "answered", steady.load.latencies),
+        *_latencies(part, "visible after the answer", steady.lags, VISIBLE_MS),
+        _more(part, f"accepted at most, for {most.load.seconds:.0f} s", most.accepted_rate, "events/s"),
+        _more(part, "stored, at most", most.stored_rate, "events/s", None, raw),
+    ]
+
+
+def of_membership(found: Membership) -> list[Line]:
+    """Checks of single users."""
+    part, bare = "Membership", Bound(name="bare Envoy", value=found.bare.rate)
+    return [
+        _more(part, "through the edge", found.edge.rate, "requests/s", CHECKS_A_SECOND, bare),
+        *_latencies(part, "through the edge", found.edge.latencies, CHECK_MS),
+        _more(part, "straight over gRPC", found.grpc.rate, "requests/s"),
+        *_latencies(part, "straight over gRPC", found.grpc.latencies),
+    ]
+
+
+def of_compute(computes: Sequence[Compute], by_hand: float) -> list[Line]:
+    """The first compute, in which everybody enters, and the next, in which nobody does."""
+    bound = Bound(name="query by hand", value=by_hand)
+    lines = []
+    for name, compute in zip(("first", "again"), computes, strict=True):
+        part = f"Compute, {name}: {compute.members:,} members"
+        lines += [
+            _less(part, "request to computed", compute.seconds, "s", COMPUTE_SECONDS, bound),
+            _less(part, "of that: waiting for its job", compute.queued, "s"),
+            _less(part, "of that: query and copy", compute.streamed, "s"),
+            _less(part, "of that: changing the membership", compute.written, "s"),
+        ]
+    return lines
+
+
+def of_generator(batch: Cost, check: Cost) -> list[Line]:
+    """What the load generator takes of a core, against a server that does nothing."""
+    part = "Load generator alone"
+    return [
+        _less(part, "a batch", batch.core_seconds * 1e6, "µs of a core"),
+        _less(part, "a check", check.core_seconds * 1e6, "µs of a core"),
+        _more(part, "batches", batch.most_a_second, "requests/s"),
+        _more(part, "checks", check.most_a_second, "requests/s"),
+    ]
+
+
+def _more(part: str, name: str, value: float, unit: str, goal: float | None = None, bound: Bound | None = None) -> Line:
+    return Line(part=part, name=name, value=value, unit=unit, goal=goal, bound=bound)
+
+
+def _less(part: str, name: str, value: float, unit: str, goal: float | None = None, bound: Bound | None = None) -> Line:
+    return Line(part=part, name=name, value=value, unit=unit, less_is_better=True, goal=goal, bound=bound)
+
+
+def _latencies(part: str, name: str, seconds: Sequence[float], goal: float | None = None) -> list[Line]:
+    p50, p99 = (quantile(seconds, percentile) * 1000 for percentile in (50, 99))
+    return [_less(part, f"{name}, p50", p50, "ms"), _less(part, f"{name}, p99", p99, "ms", goal)]

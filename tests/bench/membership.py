@@ -1,0 +1,91 @@
+"""Which segments is this user in: through the edge, straight over gRPC, and through an Envoy that does nothing else."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from services.gen.segops.segments.v1 import segments_pb2 as pb
+from services.gen.segops.segments.v1 import segments_pb2_grpc
+from services.kit.channel import connect
+from tests.bench.bare_envoy import bare_envoy
+from tests.bench.load import CONNECTIONS, Answer, Load, request, run_load
+from tests.bench.platform import identity
+from tests.bench.usage import Usage, watched
+from tests.e2e.account import Account
+from tests.integration.local.running import Running
+
+PATH = "/api/segments/membership"
+
+Done = Callable[[int], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Membership:
+    """Checks by way, and what the platform used during those through the edge."""
+
+    edge: Load
+    grpc: Load
+    bare: Load
+    usage: Usage
+
+
+async def measure(
+    running: Running,
+    account: Account,
+    segment_id: int,
+    members: Sequence[str],
+    *,
+    seconds: float,
+    done: Done = lambda _: None,
+) -> Membership:
+    """Checks members for so many seconds each way. Raises LoadFailed when one is not in the segment."""
+    mark = f'"segment_id":{segment_id},'.encode()
+
+    def is_right(answer: Answer) -> bool:
+        return answer.status == 200 and mark in answer.body
+
+    async def over_http(port: int, requests: list[bytes]) -> Load:
+        load = await run_load(port, itertools.cycle(requests), is_right=is_right, seconds=seconds)
+        load.raise_errors()
+        done(1)
+        return load
+
+    authorization = f"ApiKey {account.key}"
+    async with watched(running) as usage:
+        edge = await over_http(
+            running.settings.edge_port,
+            [request("GET", f"{PATH}/?user_id={quote(user)}", authorization=authorization) for user in members],
+        )
+    metadata = identity(running.settings, account.tenant_id)
+    with bare_envoy(running.settings, metadata) as port:
+        bare = await over_http(port, [request("GET", f"{PATH}?user_id={quote(user)}") for user in members])
+    grpc = await _over_grpc(running, metadata, segment_id, members, seconds)
+    done(1)
+    return Membership(edge=edge, grpc=grpc, bare=bare, usage=usage)
+
+
+async def _over_grpc(
+    running: Running, metadata: tuple[tuple[str, str], ...], segment_id: int, members: Sequence[str], seconds: float
+) -> Load:
+    """As many calls at a time as there are connections on the other ways."""
+    load = Load()
+    channel = connect(running.settings, "segments")
+    check = segments_pb2_grpc.SegmentsServiceStub(channel).GetMembership
+    users = itertools.cycle(members)
+    started, cpu = time.perf_counter(), time.process_time()
+
+    async def lane() -> None:
+        while (sent := time.perf_counter()) < started + seconds:
+            found = await check(pb.GetMembershipRequest(user_id=next(users)), metadata=metadata)
+            load.latencies.append(time.perf_counter() - sent)
+            if segment_id not in [entry.segment_id for entry in found.segments]:
+                load.errors.append(f"{found.user_id} is not in segment {segment_id}")
+
+    await asyncio.gather(*(lane() for _ in range(CONNECTIONS)))
+    load.seconds, load.generator_seconds = time.perf_counter() - started, time.process_time() - cpu
+    await channel.close()
+    load.raise_errors()
+    return load

@@ -1,0 +1,112 @@
+"""The published clients `segops` and `segops_admin` work against the edge, unmodified."""
+
+import importlib.metadata
+
+import pytest
+import segops
+import segops_admin
+from segops_admin import SegOpsAdmin, SegOpsApiError
+
+from tests.e2e.account import Account
+from tests.integration.local.running import wait_for
+
+
+@pytest.fixture
+def admin(url: str, owner: Account) -> SegOpsAdmin:
+    return SegOpsAdmin(api_key=owner.key, base_url=f"{url}/api", max_retries=0)
+
+
+def test_they_are_the_published_ones() -> None:
+    assert importlib.metadata.version("segops") == "0.2.2"
+    assert importlib.metadata.version("segops_admin") == "0.2.2"
+    for module in (segops, segops_admin):
+        assert "site-packages" in str(module.__file__)
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_segops_sends_events_and_traits(url: str, owner: Account, admin: SegOpsAdmin, batch: bool) -> None:
+    errors: list[BaseException] = []
+    with segops.SegOpsClient(url, owner.key, batch=batch, batch_size=3, on_error=errors.append) as client:
+        for total in (20, 30):
+            client.track(user_id="alice@example.com", event_type="order_placed", payload={"total": total})
+        client.track(segops.Event(user_id="bob/7", event_type="page_viewed", payload={"path": "/"}))
+        client.identify(user_id="alice@example.com", traits={"plan": "pro", "name": "Älice"})
+    assert errors == []
+    wait_for(lambda: admin.users.search({"q": ""})["count"] == 2, 5)
+    wait_for(lambda: admin.users.get("alice@example.com")["event_count"] == 3, 5)
+    assert admin.users.get("alice@example.com")["properties"] == {"plan": "pro", "name": "Älice"}
+    assert admin.users.get("bob/7")["event_type_count"] == 1
+
+
+def test_segops_is_told_of_a_wrong_key(url: str) -> None:
+    errors: list[BaseException] = []
+    client = segops.SegOpsClient(url, "sk_live_wrong", batch=False, on_error=errors.append)
+    client.track(user_id="a", event_type="b")
+    assert "401" in str(errors)
+
+
+def test_segops_admin_does_all_a_segment_needs(url: str, owner: Account, admin: SegOpsAdmin) -> None:
+    with segops.SegOpsClient(url, owner.key) as client:
+        for number in range(5):
+            client.track(user_id=f"user-{number}", event_type="order_placed", payload={"total": 100 * number})
+    wait_for(lambda: admin.users.search()["count"] == 5, 5)
+    definition = {
+        "logic": "AND",
+        "conditions": [
+            {"type": "monetary", "event_type": "order_placed", "property": "total", "metric": "sum", "operator": "gte",
+             "value": 300}
+        ],
+    }  # fmt: skip
+    preview = admin.segments.preview(definition)
+    assert (preview["matched_users"], preview["sample_user_ids"]) == (2, ["user-3", "user-4"])
+    assert "SELECT" in preview["sql"]
+    created = admin.segments.create({"name": "Spenders", "definition": definition})
+    assert admin.segments.get(created["id"]) == created
+    assert admin.segments.recompute(created["id"]) == {"status": "queued"}
+    wait_for(lambda: admin.segments.get(created["id"])["status"] == "computed")
+    members = admin.segments.members(created["id"], {"limit": 1})
+    assert [member["user_id"] for member in members["results"]] == ["user-3"]
+    rest = admin.segments.members(created["id"], {"limit": 1, "cursor": members["next_cursor"]})
+    assert [member["user_id"] for member in rest["results"]] == ["user-4"]
+    assert rest["next_cursor"] is None
+    mine = admin.segments.membership("user-4")["segments"]
+    assert [(item["segment_id"], item["segment_name"]) for item in mine] == [(created["id"], "Spenders")]
+    assert [item["segment_id"] for item in admin.users.segments("user-4")] == [created["id"]]
+    renamed = admin.segments.update(created["id"], {"name": "Big spenders"})
+    assert renamed["name"] == "Big spenders"
+    replaced = admin.segments.update(created["id"], {"name": "Others", "definition": definition}, method="PUT")
+    assert replaced["version"] == 1
+    admin.segments.delete(created["id"])
+    with pytest.raises(SegOpsApiError) as error:
+        admin.segments.get(created["id"])
+    assert error.value.status == 404
+
+
+def test_segops_admin_walks_all_pages(admin: SegOpsAdmin) -> None:
+    for number in range(7):
+        admin.segments.create({"name": f"Segment {number}"})
+    assert admin.segments.list({"limit": 3})["count"] == 7
+    walked = [segment["name"] for segment in admin.segments.iterate({"page_size": 3})]
+    assert walked == [f"Segment {number}" for number in range(7)]
+    assert [segment["name"] for segment in admin.segments.iterate({"search": "MENT 4"})] == ["Segment 4"]
+
+
+def test_segops_admin_reads_users(url: str, owner: Account, admin: SegOpsAdmin) -> None:
+    with segops.SegOpsClient(url, owner.key) as client:
+        for day in range(1, 4):
+            client.track(
+                user_id="a b/c%41", event_type="seen", occurred_at=f"2026-01-0{day}T10:00:00.5Z", payload={"n": day}
+            )
+        client.track(user_id="a b/c%41", event_type="left", occurred_at="2026-01-05T10:00:00Z")
+    wait_for(lambda: admin.users.search({"q": "b/c"})["count"] == 1, 5)
+    events = admin.users.events("a b/c%41", {"event_type": "seen", "limit": 2})
+    assert events["count"] == 3
+    assert [event["payload"] for event in events["results"]] == [{"n": 3}, {"n": 2}]
+    assert events["results"][0]["occurred_at"] == "2026-01-03T10:00:00.500Z"
+    profile = admin.users.get("a b/c%41")
+    assert (profile["event_count"], profile["event_type_count"]) == (4, 2)
+    assert profile["last_seen"] == "2026-01-05T10:00:00Z"
+    assert admin.users.segments("a b/c%41") == []
+    with pytest.raises(SegOpsApiError) as error:
+        admin.users.get("nobody")
+    assert error.value.status == 404
