@@ -70,7 +70,7 @@ lock: $(DEV) ## resolve the dependencies anew and write both lock files
 	@$(PIP) install uv
 	@for out in requirements.lock "requirements-dev.lock --group dev"; do \
 		$(VENV)/bin/uv pip compile --no-config --quiet --upgrade --universal --python-version 3.11 \
-			--default-index https://pypi.org/simple --generate-hashes --no-header --no-annotate \
+			--generate-hashes --no-header --no-annotate \
 			pyproject.toml --output-file $$out >/dev/null; done
 
 clean: ## remove the environment, the stubs and all caches; the data directory stays

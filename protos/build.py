@@ -44,7 +44,7 @@ def build() -> None:
         sys.exit(status)
     for path in [*OUT.rglob("*.py"), *OUT.rglob("*.pyi")]:
         text = path.read_text()
-        text = re.sub(r"^(from|import) segops\.", r"\1 services.gen.segops.", text, flags=re.M)
+        text = re.sub(r"^(from|import) segops\.", r"\1 services.gen.segops.", text, flags=re.MULTILINE)
         path.write_text(text)
     for folder in {OUT, *(path.parent for path in OUT.rglob("*.py")), OUT / "segops"}:
         (folder / "__init__.py").touch()

@@ -1,5 +1,6 @@
 """What a segment's fields may hold. Every wrong field is reported at once."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ SEGMENT_TYPES = ("rule", "ai", "lookalike")
 
 REQUIRED = "This field is required."
 CONTROL = "Control characters are not allowed."
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 DEFAULTS: Mapping[str, object] = {
     "segment_type": "rule",
@@ -122,7 +124,7 @@ def _is_active(_: bool) -> list[str]:
 
 
 def _has_control(value: str) -> bool:
-    return any(ord(character) < 32 or ord(character) == 127 for character in value)
+    return CONTROL_CHARACTER.search(value) is not None
 
 
 _CHECKS: Mapping[str, Callable[[Any], list[str]]] = {

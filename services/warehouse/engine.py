@@ -35,6 +35,8 @@ EMBEDDED_OPTIONS = {
 EVERYWHERE: Limits = {
     "async_insert": 0,
     "deduplicate_blocks_in_dependent_materialized_views": 1,
+    # "basic" reads a time that is none as 1900 instead of refusing it.
+    "date_time_input_format": "best_effort",
     # A delete returns when it is done.
     "lightweight_deletes_sync": 2,
     # Longer definitions are refused by the parser before they get here.
@@ -44,8 +46,6 @@ LOADING: Limits = {
     # One thread reads a block's rows: two are no faster below 10 MiB and take the second core from the services.
     "input_format_parallel_parsing": 0,
     "max_insert_threads": 1,
-    # Rows have times in one form; reading any form costs a quarter of the insert.
-    "date_time_input_format": "basic",
     "max_memory_usage": 2048 * MIB,
 }
 

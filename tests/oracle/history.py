@@ -19,4 +19,4 @@ class Event:
 
 def newest(events: list[Event]) -> Event:
     """The latest event: by occurred_at, then received_at, then by the bits of the id that the warehouse compares."""
-    return max(events, key=lambda event: (event.occurred_at, event.received_at, event.event_id.int & 0xFFFF_FFFF))
+    return max(events, key=lambda event: (event.occurred_at, event.received_at, event.event_id.int >> 64 & 0xFFFF_FFFF))

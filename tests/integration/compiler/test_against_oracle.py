@@ -31,7 +31,7 @@ def histories_and_definitions(draw: st.DrawFn) -> tuple[list[Event], list[Event]
     mine, theirs = draw(histories()), draw(histories())
     values = [value for event in mine for value in event.payload.values()]
     single = conditions(values).map(lambda condition: {"logic": "AND", "conditions": [condition]})
-    return mine, theirs, draw(st.lists(st.one_of(groups(values), single), min_size=4, max_size=8))
+    return mine, theirs, draw(st.lists(st.one_of(groups(values), single), min_size=2, max_size=5))
 
 
 @settings(GENERATED, max_examples=150)
@@ -48,10 +48,10 @@ def test_the_sql_finds_the_users_the_oracle_finds(
 @st.composite
 def values_and_comparisons(draw: st.DrawFn) -> tuple[list[object], list[Json]]:
     values = draw(st.lists(LEAVES, min_size=10, max_size=30))
-    return values, draw(st.lists(comparisons(values), min_size=6, max_size=10))
+    return values, draw(st.lists(comparisons(values), min_size=5, max_size=8))
 
 
-@settings(GENERATED, max_examples=60)
+@settings(GENERATED, max_examples=40)
 @given(values_and_comparisons())
 def test_every_value_compares_as_in_the_oracle(warehouse: Warehouse, case: tuple[list[object], list[Json]]) -> None:
     values, found = case

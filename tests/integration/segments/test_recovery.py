@@ -1,10 +1,14 @@
 """A compute that was queued runs, whatever process dies."""
 
 import time
+from contextlib import suppress
 
+import psycopg
+
+from services.kit.errors import Unavailable
 from services.kit.postgres import Database
 from services.kit.settings import Settings
-from tests.integration.segments.calling import Tenant, at_least
+from tests.integration.segments.calling import Tenant, at_least, until
 from tests.integration.segments.events import bring_in
 from tests.integration.segments.holding import holding
 from tests.integration.segments.process import SegmentsProcess
@@ -78,3 +82,23 @@ async def test_two_processes_run_one_compute_once(
     assert {segment.status for segment in settled} == {"computed"}
     ran = [line for line in process.said()[said:].splitlines() if '"message": "computed"' in line]
     assert len(ran) == len(segments)
+
+
+async def test_lost_connections_to_postgresql_are_made_again(
+    tenant: Tenant, warehouse: Warehouse, settings: Settings, process: SegmentsProcess
+) -> None:
+    await bring_in(warehouse, tenant.id, "seen", ["u"])
+    segment = await tenant.create(definition=at_least("seen"))
+    with psycopg.connect(settings.postgres_dsn.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+
+    async def member() -> list[int] | None:
+        # What is refused meanwhile says that it may be tried again.
+        with suppress(Unavailable):
+            await tenant.compute(segment.id)
+            return await tenant.membership("u")
+        return None
+
+    assert await until(member) == [segment.id]
+    assert process.stop() == 0
+    process.start()

@@ -1,0 +1,113 @@
+"""Each part of the benchmark for a moment: nothing is lost, nothing fails, and the results have their shape."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from services.definition import parse
+from services.warehouse.compiler import compile_definition
+from tests.bench import alone, compute, dataset, events, ingest, lines, membership, trivial
+from tests.bench.alone import Alone
+from tests.bench.chart import draw
+from tests.bench.load import LoadFailed, request, run_load
+from tests.bench.platform import edge_url
+from tests.bench.report import Report
+from tests.bench.usage import memory
+from tests.e2e.account import Account, register
+from tests.integration.local.running import Running
+
+USERS, BODIES, SECONDS = 100, 4, 1.0
+EVERYBODY = {
+    "logic": "AND",
+    "conditions": [{"type": "event_count", "event_type": "page_viewed", "operator": "gte", "value": 1}],
+}
+
+
+@pytest.fixture(scope="module")
+def account(platform: Running) -> Iterator[Account]:
+    with register(edge_url(platform)) as account:
+        yield account
+
+
+@pytest.fixture(scope="module")
+def bodies() -> list[bytes]:
+    return events.batch_bodies(BODIES, USERS)
+
+
+@pytest.fixture(scope="module")
+def loaded(platform: Running, account: Account, bodies: list[bytes]) -> ingest.Ingest:
+    return uvloop.run(ingest.measure(platform, account, bodies, seconds=SECONDS))
+
+
+@pytest.fixture(scope="module")
+def segment_id(account: Account, loaded: ingest.Ingest) -> int:
+    return compute.create(account, EVERYBODY)
+
+
+def test_every_accepted_event_is_stored(account: Account, loaded: ingest.Ingest) -> None:
+    page = account.server.get("/api/explorer/users/?limit=200").json()
+    stored = {user["user_id"]: user["event_count"] for user in page["results"]}
+    assert page["count"] == len(stored) == USERS + loaded.markers
+    assert sum(stored.values()) == loaded.events + loaded.markers
+    assert loaded.markers > 0
+
+
+def test_computes_and_checks_yield_a_report(
+    platform: Running, account: Account, loaded: ingest.Ingest, segment_id: int, tmp_path: Path
+) -> None:
+    computes = [compute.measure(platform, account, segment_id) for _ in range(2)]
+    assert [found.members for found in computes] == [USERS, USERS]
+    users = compute.members(account, segment_id, USERS)
+    assert len(set(users)) == USERS
+    checks = uvloop.run(membership.measure(platform, account, segment_id, users, seconds=SECONDS))
+    report = Report(quick=True)
+    report.lines += lines.of_memory(memory(platform))
+    report.lines += lines.of_ingest(loaded, loaded, raw_rate=1e6)
+    report.lines += lines.of_membership(checks)
+    report.lines += lines.of_compute(computes, by_hand=0.001)
+    report.write(tmp_path / "results.json")
+    draw(report, tmp_path / "results.svg")
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert {line["part"].partition(",")[0] for line in written["lines"]} == {
+        "Idle after the start",
+        "Ingest",
+        "Membership",
+        "Compute",
+    }
+    assert all(line["value"] > 0 for line in written["lines"])
+    assert (tmp_path / "results.svg").read_text().startswith("<?xml")
+    assert report.table().row_count > len(report.lines)
+
+
+def test_a_wrong_answer_makes_a_load_fail(platform: Running) -> None:
+    port = platform.settings.edge_port
+    unauthorized = iter([request("GET", membership.PATH)] * 1000)
+    load = uvloop.run(run_load(port, unauthorized, is_right=lambda answer: answer.status == 200, seconds=0.1))
+    with pytest.raises(LoadFailed, match="requests failed; the first: 401"):
+        load.raise_errors()
+
+
+def test_the_generator_is_measured_alone(bodies: list[bytes]) -> None:
+    cost = uvloop.run(trivial.measure(events.batch_requests(bodies, "k"), 0.2))
+    assert 0 < cost.core_seconds < 1
+
+
+def test_the_query_by_hand_means_what_the_definition_means(tmp_path: Path) -> None:
+    dataset.generate(tmp_path / "warehouse", tenant_id=1, events=20_000, users=1000, done=lambda _: None)
+    now = datetime.now(UTC).replace(microsecond=0)
+    compiled = compile_definition(parse(compute.DEFINITION), tenant_id=1, now=now).sql
+    by_hand = compute.BY_HAND.format(tenant_id=1, now=f"{now:%Y-%m-%d %H:%M:%S}")
+    with Alone(tmp_path / "warehouse") as engine:
+        assert engine.run(alone.number, "SELECT uniqExact(event_id) FROM events WHERE isValidJSON(payload)") == 20_000
+        assert engine.run(alone.query_lines, by_hand)[0] == engine.run(alone.query_lines, compiled)[0] > 0
+
+
+def test_the_same_rows_are_inserted_raw(tmp_path: Path, bodies: list[bytes]) -> None:
+    inserted: list[int] = []
+    assert ingest.raw_insert_rate(tmp_path / "raw", bodies, 0.2, inserted.append) > 0
+    with Alone(tmp_path / "raw") as engine:
+        assert engine.run(alone.number, "SELECT count() FROM events") == sum(inserted)
