@@ -79,7 +79,7 @@ class Console:
         while not self._stopping.wait(READY_POLL_SECONDS):
             waited = time.monotonic() - begin
             if is_ready(self._settings):
-                say(f"Ready after {waited:.1f} s: {edge_url(self._settings)} (API documentation: /api/docs/)")
+                say(f"Ready after {waited:.1f} s: {edge_url(self._settings)}")
                 return
             if waited > READY_SECONDS and not warned:
                 warned = True

@@ -48,10 +48,7 @@ def build_programs(settings: Settings) -> list[Program]:
     if not settings.nats_url:
         programs.append(Program(name="nats", module="deploy.local.nats", stage=Stage.BACKENDS))
     programs.append(Program(name="migrate", module="deploy.local.migrate", stage=Stage.SERVICES, one_shot=True))
-    programs.append(Program(name="warehouse", module="deploy.local.warehouse", stage=Stage.SERVICES))
-    programs.extend(
-        Program(name=name, module=f"services.{name}", stage=Stage.SERVICES) for name in SERVICES if name != "warehouse"
-    )
+    programs.extend(Program(name=name, module=f"services.{name}", stage=Stage.SERVICES) for name in SERVICES)
     programs.append(Program(name="authz", module="edge", stage=Stage.EDGE))
     programs.append(Program(name="envoy", module="deploy.local.envoy", stage=Stage.EDGE))
     return programs

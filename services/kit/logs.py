@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from pythonjsonlogger.json import JsonFormatter
+from pythonjsonlogger.msgspec import MsgspecFormatter
 
 from services.kit.caller import current_request
 
@@ -13,7 +13,7 @@ def configure(process: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_add_request_id)
     handler.setFormatter(
-        JsonFormatter(
+        MsgspecFormatter(
             "%(levelname)s %(name)s %(message)s %(request_id)s",
             timestamp="time",
             rename_fields={"levelname": "level", "name": "logger"},

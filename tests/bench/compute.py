@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -14,7 +14,7 @@ from tests.bench import alone
 from tests.bench.alone import Alone
 from tests.bench.load import LoadFailed
 from tests.e2e.account import Account
-from tests.integration.local.running import Running
+from tests.integration.local.running import Running, wait_for
 
 POLL_SECONDS = 0.02
 COMPUTE_SECONDS = 120.0
@@ -77,10 +77,11 @@ def create(account: Account, definition: Mapping[str, object]) -> int:
 
 
 def measure(running: Running, account: Account, segment_id: int) -> Compute:
-    """Computes a segment through the edge."""
+    """Computes a segment through the edge. How the time was spent is in the logs, under the request's id."""
     path = f"/api/segments/{segment_id}/"
     started = time.perf_counter()
-    _answer(account.server.post(f"{path}compute/"))
+    queued = account.server.post(f"{path}compute/")
+    _answer(queued)
     while (segment := _answer(account.server.get(path)))["status"] == "computing":
         if time.perf_counter() > started + COMPUTE_SECONDS:
             raise LoadFailed("a compute does not end")
@@ -88,14 +89,14 @@ def measure(running: Running, account: Account, segment_id: int) -> Compute:
     seconds = time.perf_counter() - started
     if segment["status"] != "computed":
         raise LoadFailed(f"a compute failed: {segment['last_error']}")
-    logs = running.settings.home / "log"
-    job = _last(logs / "segments.log", lambda line: line.get("message") == "computed")["seconds"]
-    streamed = _last(logs / "warehouse.log", lambda line: line.get("rpc", "").endswith("/StreamMatches"))["duration_ms"]
+    logs, request_id = running.settings.home / "log", queued.headers["x-request-id"]
+    job: float = wait_for(lambda: _logged(logs / "segments.log", request_id, "computed"))["seconds"]
+    streamed: float = wait_for(lambda: _logged(logs / "warehouse.log", request_id, "rpc"))["duration_ms"] / 1000
     return Compute(
         seconds=seconds,
         queued=seconds - job,
-        streamed=streamed / 1000,
-        written=job - streamed / 1000,
+        streamed=streamed,
+        written=job - streamed,
         members=segment["member_count"],
         computed_at=segment["last_computed_at"],
     )
@@ -123,14 +124,10 @@ def by_hand(warehouse: Path, tenant_id: int, compute: Compute) -> float:
     return median(seconds for _, seconds in runs)
 
 
-def _last(log: Path, is_wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    return next(line for line in _backwards(log) if is_wanted(line))
-
-
-def _backwards(log: Path) -> Iterator[dict[str, Any]]:
-    for line in reversed(log.read_text().splitlines()):
-        if line.startswith("{"):
-            yield json.loads(line)
+def _logged(log: Path, request_id: str, message: str) -> dict[str, Any] | None:
+    """The line with this message that a process logged for a request, once it is in the file."""
+    lines = (json.loads(line) for line in log.read_text().splitlines() if request_id in line)
+    return next((line for line in lines if line["message"] == message), None)
 
 
 def _answer(response: httpx.Response) -> Any:

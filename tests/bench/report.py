@@ -83,9 +83,9 @@ class Report:
     def table(self) -> Table:
         """The results to be read in a terminal."""
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for name, justify in (("", "left"), ("measured", "right"), ("bound", "right"), ("of it", "right")):
-            table.add_column(name, justify=justify)  # type: ignore[arg-type]
-        table.add_column("goal", justify="right")
+        table.add_column(no_wrap=True)
+        for name in ("measured", "bound by", "of it", "goal"):
+            table.add_column(name, justify="right", no_wrap=True)
         part = ""
         for line in self.lines:
             if line.part != part:
@@ -95,13 +95,13 @@ class Report:
         return table
 
 
-def shown(value: float, unit: str) -> str:
-    """A figure with its unit, in three digits or as a whole number."""
-    return f"{value:,.0f} {unit}" if abs(value) >= 100 else f"{value:.3g} {unit}"
+def shown(value: float, unit: str = "") -> str:
+    """A figure in three digits or as a whole number, with its unit if given."""
+    return (f"{value:,.0f} {unit}" if abs(value) >= 100 else f"{value:.3g} {unit}").strip()
 
 
 def _bound(line: Line) -> str:
-    return f"{line.bound.name}: {shown(line.bound.value, line.unit)}" if line.bound else ""
+    return f"{line.bound.name} {shown(line.bound.value)}" if line.bound else ""
 
 
 def _ratio(line: Line) -> str:
@@ -112,7 +112,7 @@ def _goal(line: Line) -> str:
     if line.goal is None:
         return ""
     sign, colour = "≤" if line.less_is_better else "≥", "green" if line.reached else "red"
-    return f"[{colour}]{sign} {shown(line.goal, line.unit)}"
+    return f"[{colour}]{sign} {shown(line.goal)}"
 
 
 def _processor() -> str:

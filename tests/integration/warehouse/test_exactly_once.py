@@ -17,7 +17,7 @@ from tests.integration.warehouse.rows import Event, derived_id, payload, rows
 
 TENANT = 1
 KILLS = 8
-EVERYTHING = 10_000_000
+PAGE = 10_000
 
 
 class Traffic:
@@ -78,10 +78,13 @@ async def stored(warehouse: Warehouse) -> Counter[uuid.UUID]:
     ids: Counter[uuid.UUID] = Counter()
     users = await warehouse.stub.SearchUsers(pb.SearchUsersRequest(limit=10), metadata=metadata)
     for user in users.users:
-        request = pb.ListUserEventsRequest(user_id=user.user_id, limit=EVERYTHING)
-        events = await warehouse.stub.ListUserEvents(request, metadata=metadata)
-        assert events.count == len(events.events) == user.event_count
-        ids.update(uuid.UUID(event.event_id) for event in events.events)
+        before = ids.total()
+        for offset in range(0, user.event_count + 1, PAGE):
+            request = pb.ListUserEventsRequest(user_id=user.user_id, limit=PAGE, offset=offset)
+            page = await warehouse.stub.ListUserEvents(request, metadata=metadata)
+            assert page.count == user.event_count
+            ids.update(uuid.UUID(event.event_id) for event in page.events)
+        assert ids.total() - before == user.event_count
     await warehouse.close()
     return ids
 
