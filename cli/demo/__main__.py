@@ -74,7 +74,7 @@ def show(url: str) -> None:
     console.print(f"\nLook around with the key of this demo's tenant, {workspace.slug}:\n")
     headers = f"-H 'Authorization: ApiKey {workspace.key}'"
     for path in (f"segments/membership/?user_id={biggest}", f"explorer/users/{biggest}/"):
-        console.print(f"  curl {headers} {url}/api/{path}", soft_wrap=True, highlight=False)
+        console.print(f"  curl {headers} '{url}/api/{path}'", soft_wrap=True, highlight=False)
 
 
 def chart(console: Console, purchases: list[Purchase]) -> None:

@@ -12,7 +12,7 @@ import yaml
 from deploy.local.envoy import BINARY
 from edge.render import ROOT
 from services.kit.settings import Settings
-from tests.integration.local.running import wait_for
+from tests.running import wait_for
 
 FILTERS = "type.googleapis.com/envoy.extensions.filters"
 HTTP2 = {

@@ -17,7 +17,7 @@ from tests.bench.load import Answer, Load, LoadFailed, run_load
 from tests.bench.usage import Usage, watched
 from tests.bench.visibility import Visibility
 from tests.e2e.account import Account
-from tests.integration.local.running import Running
+from tests.running import Running
 
 BLOCK_ROWS = 50_000
 

@@ -60,9 +60,10 @@ def of_compute(computes: Sequence[Compute], by_hand: float) -> list[Line]:
         lines += [
             _less(part, "request to computed", compute.seconds, "s", COMPUTE_SECONDS, bound),
             _less(part, "of that: waiting for its job", compute.queued, "s"),
-            _less(part, "of that: query and copy", compute.streamed, "s"),
-            _less(part, "of that: changing the membership", compute.written, "s"),
         ]
+        if compute.streamed and compute.written:
+            lines.append(_less(part, "of that: query and copy", compute.streamed, "s"))
+            lines.append(_less(part, "of that: changing the membership", compute.written, "s"))
     return lines
 
 

@@ -15,7 +15,7 @@ from tests.bench.load import CONNECTIONS, Answer, Load, request, run_load
 from tests.bench.platform import identity
 from tests.bench.usage import Usage, watched
 from tests.e2e.account import Account
-from tests.integration.local.running import Running
+from tests.running import Running
 
 PATH = "/api/segments/membership"
 

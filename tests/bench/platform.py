@@ -10,7 +10,7 @@ from deploy.local.programs import build_programs
 from services.kit.caller import IDENTITY_HEADER, Caller, mint
 from services.kit.keys import INTERNAL_KEY, private_key
 from services.kit.settings import Settings
-from tests.integration.local.running import Running, wait_for
+from tests.running import Running, wait_for
 
 START_SECONDS = 120.0
 IDENTITY_SECONDS = 3600

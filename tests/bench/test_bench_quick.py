@@ -18,7 +18,7 @@ from tests.bench.platform import edge_url
 from tests.bench.report import Report
 from tests.bench.usage import memory
 from tests.e2e.account import Account, register
-from tests.integration.local.running import Running
+from tests.running import Running
 
 USERS, BODIES, SECONDS = 100, 4, 1.0
 EVERYBODY = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from tests.integration.local.running import Running
+from tests.running import Running
 
 MIB = 1024 * 1024
 SAMPLE_SECONDS = 0.5

@@ -13,7 +13,7 @@ from services.kit.channel import connect
 from services.kit.eventlog import STREAM, EventLog
 from tests.bench import load
 from tests.bench.platform import identity
-from tests.integration.local.running import Running
+from tests.running import Running
 
 PERIOD_SECONDS = 0.2
 POLL_SECONDS = 0.02

@@ -8,7 +8,7 @@ import pytest
 from deploy.local.programs import build_programs
 from services.kit.settings import Settings
 from tests.e2e.account import Account, register
-from tests.integration.local.running import Running, wait_for
+from tests.running import Running, wait_for
 
 # A cold start on two cores that are busy with other tests.
 START_SECONDS = 90.0

@@ -2,15 +2,23 @@
 
 import json
 import socket
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from tests.e2e.account import Account
-from tests.integration.local.running import Running
+from tests.e2e.account import Account, register
+from tests.running import Running
 
 JSON = {"content-type": "application/json"}
 MEBIBYTE = 2**20
+
+
+@pytest.fixture(scope="module")
+def owner(url: str) -> Iterator[Account]:
+    """One tenant for all tests here: none of them stores anything."""
+    with register(url) as account:
+        yield account
 
 
 def error_of(answer: httpx.Response, status: int) -> dict[str, object]:

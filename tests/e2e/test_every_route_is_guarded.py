@@ -14,8 +14,8 @@ from services.gen.segops.options.v1 import access_pb2
 from services.gen.segops.warehouse.v1 import warehouse_pb2
 from services.kit.caller import ANONYMOUS, IDENTITY_HEADER, mint
 from services.kit.keys import INTERNAL_KEY, private_key
-from tests.e2e.account import Account
-from tests.integration.local.running import Running
+from tests.e2e.account import Account, register
+from tests.running import Running
 
 ROUTES = RouteTable(list(PUBLIC_SERVICES.values()))
 INTERNAL = [
@@ -23,6 +23,13 @@ INTERNAL = [
     *admin_pb2.DESCRIPTOR.services_by_name.values(),
     *warehouse_pb2.DESCRIPTOR.services_by_name.values(),
 ]
+
+
+@pytest.fixture(scope="module")
+def owner(url: str) -> Iterator[Account]:
+    """One tenant for all tests here: none of them stores anything."""
+    with register(url) as account:
+        yield account
 
 
 def guarded_routes() -> Iterator[tuple[str, str, Route]]:

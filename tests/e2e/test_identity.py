@@ -8,7 +8,7 @@ import pytest
 
 from services.kit.keys import ACCESS_KEY, INTERNAL_KEY, private_key
 from tests.e2e.account import PASSWORD, Account, client, new_key, new_slug
-from tests.integration.local.running import Running, wait_for
+from tests.running import Running, wait_for
 
 
 def test_a_person_registers_and_is_the_owner_of_the_tenant(owner: Account) -> None:

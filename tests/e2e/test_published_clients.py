@@ -8,7 +8,7 @@ import segops_admin
 from segops_admin import SegOpsAdmin, SegOpsApiError
 
 from tests.e2e.account import Account
-from tests.integration.local.running import wait_for
+from tests.running import wait_for
 
 
 @pytest.fixture

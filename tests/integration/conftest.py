@@ -9,7 +9,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.kit.settings import Settings
-from tests.integration.local.running import Running, wait_for
+from tests.running import Running, wait_for
 
 
 @pytest.fixture(scope="session")

@@ -27,8 +27,8 @@ PATTERNS = ("", "^p", "(?i)PRO", "a.b", "^[0-9.]+$", "é$", "'|\\\\", "\\x{2028}
 def operands(values: list[object]) -> tuple[list[float], list[str]]:
     """The numbers and texts among JSON values, inside lists too, that a definition may hold."""
     flat = [item for value in values for item in (value if isinstance(value, list) else [value])]
-    numbers = [item for item in flat if isinstance(item, int | float) and abs(item) <= 2**53]
-    return numbers, [item for item in flat if isinstance(item, str)]
+    numbers = [item for item in flat if isinstance(item, int | float) and not isinstance(item, bool)]
+    return [number for number in numbers if abs(number) <= 2**53], [item for item in flat if isinstance(item, str)]
 
 
 def _or_sampled(usual: st.SearchStrategy[object], met: list[object]) -> st.SearchStrategy[object]:
@@ -41,7 +41,6 @@ def comparisons(draw: st.DrawFn, values: list[object]) -> Json:
     operator = draw(st.sampled_from(FOR_PROPERTY))
     met_numbers, met_texts = operands(values)
     numbers, texts = _or_sampled(NUMBERS, [*met_numbers]), _or_sampled(TEXTS, [*met_texts])
-    numbers = numbers.filter(lambda number: not isinstance(number, bool))
     scalars = st.one_of(texts, numbers, st.booleans())
     times = st.sampled_from(MOMENTS)
     raw: Json = {"operator": operator.value}
@@ -88,8 +87,7 @@ def conditions(draw: st.DrawFn, values: list[object]) -> Json:
 @st.composite
 def _aggregates(draw: st.DrawFn, values: list[object]) -> Json:
     operator = draw(st.sampled_from(FOR_AGGREGATE))
-    met = [number for number in operands(values)[0] if not isinstance(number, bool)]
-    numbers = _or_sampled(NUMBERS, [*met])
+    numbers = _or_sampled(NUMBERS, [*operands(values)[0]])
     return {
         "property": draw(PROPERTIES),
         "metric": draw(st.sampled_from(("sum", "avg", "max", "min"))),

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from tests.integration.compiler.samples import LEAVES, SCALARS
 from tests.oracle.history import Event
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123_000, tzinfo=UTC)
@@ -13,18 +12,14 @@ DAYS = (1, 2, 7, 30)
 USERS = ("ann", "bo b", "it's", "ünï/x@y", "😀{x:String}", "\\N", "-- ;")
 TYPES = ("order", "visit's", "context_identified")
 
-PAYLOADS = st.fixed_dictionaries(
-    {"p": LEAVES},
-    optional={
-        "a": st.one_of(
-            LEAVES,
-            st.fixed_dictionaries({}, optional={"b": st.one_of(LEAVES, st.fixed_dictionaries({"c": LEAVES}))}),
-        ),
-        "a.b": st.just("unreachable"),
-        "q'\\": LEAVES,
-        "0": SCALARS,
-    },
-)
+
+def _payloads(values: list[object]) -> st.SearchStrategy[dict[str, object]]:
+    value = st.sampled_from(values)
+    inner = st.fixed_dictionaries({}, optional={"b": st.one_of(value, st.fixed_dictionaries({"c": value}))})
+    others = {"a": st.one_of(value, inner), "a.b": st.just("unreachable"), "q'\\": value, "0": value}
+    return st.fixed_dictionaries({"p": value}, optional=others)
+
+
 OFFSETS = st.one_of(
     st.builds(
         lambda days, milliseconds: timedelta(days=-days, milliseconds=milliseconds),
@@ -41,10 +36,11 @@ def _unique_id(index: int, random: int) -> UUID:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[Event]:
-    """Up to sixteen events of up to three users."""
+def histories(draw: st.DrawFn, values: list[object]) -> list[Event]:
+    """Up to sixteen events of up to three users, with properties from `values`."""
     users = draw(st.lists(st.sampled_from(USERS), min_size=1, max_size=3, unique=True))
     edges = draw(st.lists(OFFSETS, min_size=1, max_size=4))
+    payloads = _payloads(values)
     events = []
     for index in range(draw(st.integers(0, 16))):
         event_type = draw(st.sampled_from(TYPES))
@@ -58,7 +54,7 @@ def histories(draw: st.DrawFn) -> list[Event]:
                 occurred_at=occurred_at,
                 received_at=occurred_at + timedelta(milliseconds=late),
                 event_id=_unique_id(index, draw(st.integers(0, 2**16 - 1))),
-                payload=draw(PAYLOADS),
+                payload=draw(payloads),
             )
         )
     return events

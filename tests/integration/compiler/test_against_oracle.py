@@ -1,15 +1,15 @@
 """The compiled SQL finds the users that the plain evaluator finds."""
 
-from datetime import timedelta
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.definition import parse
 from tests.integration.compiler.definitions import Json, comparisons, conditions, groups
 from tests.integration.compiler.histories import NOW, histories
-from tests.integration.compiler.samples import LEAVES
+from tests.integration.compiler.samples import CORPUS, VALUES
 from tests.integration.compiler.warehouse import Warehouse
 from tests.oracle.evaluate import matching_users
 from tests.oracle.history import Event
@@ -28,8 +28,8 @@ def _check(warehouse: Warehouse, tenant_id: int, history: list[Event], raw: Json
 
 @st.composite
 def histories_and_definitions(draw: st.DrawFn) -> tuple[list[Event], list[Event], list[Json]]:
-    mine, theirs = draw(histories()), draw(histories())
-    values = [value for event in mine for value in event.payload.values()]
+    values = draw(st.lists(VALUES, min_size=2, max_size=5))
+    mine, theirs = draw(histories(values)), draw(histories(values))
     single = conditions(values).map(lambda condition: {"logic": "AND", "conditions": [condition]})
     return mine, theirs, draw(st.lists(st.one_of(groups(values), single), min_size=2, max_size=5))
 
@@ -45,30 +45,29 @@ def test_the_sql_finds_the_users_the_oracle_finds(
         _check(warehouse, tenant, mine, raw)
 
 
-@st.composite
-def values_and_comparisons(draw: st.DrawFn) -> tuple[list[object], list[Json]]:
-    values = draw(st.lists(LEAVES, min_size=10, max_size=30))
-    return values, draw(st.lists(comparisons(values), min_size=5, max_size=8))
+HOLDERS = [
+    Event(
+        user_id=f"user {index}",
+        event_type="context_identified",
+        occurred_at=NOW,
+        received_at=NOW,
+        event_id=UUID(int=index),
+        payload={"p": value},
+    )
+    for index, value in enumerate(CORPUS)
+]
 
 
-@settings(GENERATED, max_examples=40)
-@given(values_and_comparisons())
-def test_every_value_compares_as_in_the_oracle(warehouse: Warehouse, case: tuple[list[object], list[Json]]) -> None:
-    values, found = case
-    history = [
-        Event(
-            user_id=f"user {index}",
-            event_type="context_identified",
-            occurred_at=NOW,
-            received_at=NOW + timedelta(milliseconds=index),
-            event_id=UUID(int=index),
-            payload={"p": value},
-        )
-        for index, value in enumerate(values)
-    ]
-    (tenant,) = warehouse.load(history)
-    for index, comparison in enumerate(found):
-        of_event: Json = {"type": "event_property", "event_type": "context_identified", "property": "p"}
-        of_user: Json = {"type": "user_property", "property": "p"}
-        condition = (of_event if index % 2 else of_user) | comparison
-        _check(warehouse, tenant, history, {"logic": "AND", "conditions": [condition]})
+@pytest.fixture(scope="module")
+def holders(warehouse: Warehouse) -> int:
+    """A tenant with one user for each value of the corpus."""
+    return warehouse.load(HOLDERS)[0]
+
+
+@settings(GENERATED, max_examples=300)
+@given(comparisons(CORPUS), st.sampled_from(("event_property", "user_property")))
+def test_every_value_compares_as_in_the_oracle(warehouse: Warehouse, holders: int, comparison: Json, kind: str) -> None:
+    condition: Json = {"type": kind, "property": "p", **comparison}
+    if kind == "event_property":
+        condition["event_type"] = "context_identified"
+    _check(warehouse, holders, HOLDERS, {"logic": "AND", "conditions": [condition]})

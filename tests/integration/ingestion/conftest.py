@@ -24,7 +24,7 @@ from services.kit.eventlog import STREAM
 from services.kit.keys import INTERNAL_KEY, NATS_TOKEN, private_key, secret
 from services.kit.settings import Settings
 from tests.integration.conftest import START_SECONDS, is_serving
-from tests.integration.local.running import Running, environment, wait_for
+from tests.running import Running, environment, wait_for
 
 _tenants = itertools.count(1)
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-from tests.integration.local.running import Running
+from tests.running import Running
 
 
 class Start(Protocol):

@@ -6,7 +6,7 @@ import pytest
 
 from services.kit.keys import NATS_TOKEN, secret
 from tests.integration.local.conftest import Start
-from tests.integration.local.running import Running, wait_for
+from tests.running import Running, wait_for
 
 
 def rows(running: Running) -> list[tuple[object, ...]]:

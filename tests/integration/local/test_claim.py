@@ -10,7 +10,7 @@ import pytest
 
 from services.kit.settings import Settings
 from tests.integration.local.conftest import Start
-from tests.integration.local.running import WAIT_SECONDS, environment, free_port_pair, wait_for
+from tests.running import WAIT_SECONDS, environment, free_port_pair, wait_for
 
 
 @pytest.mark.parametrize(("program", "offset"), [("envoy", 0), ("nats", 1)])

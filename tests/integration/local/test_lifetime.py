@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.programs import STOP_SECONDS
 from tests.integration.local.conftest import Start
-from tests.integration.local.running import alive, wait_for
+from tests.running import alive, wait_for
 
 PROMISED_STOP_SECONDS = 10
 

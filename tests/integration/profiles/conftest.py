@@ -14,7 +14,7 @@ from services.kit.channel import connect
 from services.kit.keys import INTERNAL_KEY, private_key
 from services.kit.settings import Settings
 from tests.integration.conftest import START_SECONDS, is_serving
-from tests.integration.local.running import Running, wait_for
+from tests.running import Running, wait_for
 
 SERVICES = ("identity", "warehouse", "ingestion", "segments", "profiles")
 

@@ -8,7 +8,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.kit.settings import Settings
-from tests.integration.local.running import WAIT_SECONDS, environment, wait_for
+from tests.running import WAIT_SECONDS, environment, wait_for
 
 
 class SegmentsProcess:

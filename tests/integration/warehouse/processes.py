@@ -15,7 +15,7 @@ from services.kit.channel import connect
 from services.kit.eventlog import EventLog
 from services.kit.keys import INTERNAL_KEY, ensure_secrets, private_key
 from services.kit.settings import Settings
-from tests.integration.local.running import environment, free_port_pair
+from tests.running import environment, free_port_pair
 
 WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.02

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 
 from services.gen.segops.warehouse.v1 import warehouse_pb2 as pb
-from tests.integration.local.running import Running
 from tests.integration.warehouse.processes import Metadata, Warehouse
 from tests.integration.warehouse.rows import Event, payload, rows
 from tests.integration.warehouse.test_lookups import HOSTILE_IDS
+from tests.running import Running
 
 CALL_SECONDS = 30
 
