@@ -14,6 +14,7 @@ from services.kit.errors import Forbidden, Unauthenticated
 
 IDENTITY_HEADER = "x-segops-identity"
 REQUEST_ID_HEADER = "x-request-id"
+URL_HEADER = "x-segops-url"
 SERVICE_SECRET_HEADER = "x-segops-service-secret"
 
 IDENTITY_SECONDS = 300

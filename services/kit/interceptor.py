@@ -6,14 +6,17 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import grpc
 
 from services.kit import access
+from services.kit.access import Access
 from services.kit.caller import (
     IDENTITY_HEADER,
     REQUEST_ID_HEADER,
+    URL_HEADER,
     Caller,
     Request,
     enter_request,
@@ -32,6 +35,12 @@ BLANK = "Internal error."
 OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 
 
+# Reads and events come by the thousand a second, and a line for each costs an eighth of their time: at level INFO only
+# those that fail or are slow are logged. What changes something is logged always.
+FREQUENT = (Access.ACCESS_READ, Access.ACCESS_INGEST, Access.ACCESS_INTERNAL)
+SLOW_SECONDS = 0.5
+
+
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every RPC of a service.
 
@@ -40,95 +49,100 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(self, authenticate: Authenticate) -> None:
         self._authenticate = authenticate
+        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        handler = await continuation(handler_call_details)
         method = handler_call_details.method
+        if method in self._wrapped:
+            return self._wrapped[method]
+        handler = await continuation(handler_call_details)
         if handler is None or method.startswith(OPEN_SERVICES):
             return handler
-        call = _Call(method, handler_call_details, self._authenticate)
+        self._wrapped[method] = self._wrap(method, handler)
+        return self._wrapped[method]
+
+    def _wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
+        rpc = access.declared(method)
+        if rpc is None:
+            raise LookupError(f"{method} is not in the protos")
         if handler.request_streaming:
             raise NotImplementedError(f"{method}: request streams have no guard yet")
+        guard = _Guard(method, rpc, self._authenticate)
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(
-                call.stream(handler.unary_stream), handler.request_deserializer, handler.response_serializer
+                guard.stream(handler.unary_stream), handler.request_deserializer, handler.response_serializer
             )
         return grpc.unary_unary_rpc_method_handler(
-            call.unary(handler.unary_unary), handler.request_deserializer, handler.response_serializer
+            guard.unary(handler.unary_unary), handler.request_deserializer, handler.response_serializer
         )
 
 
-class _Call:
-    """One call of one RPC."""
+class _Guard:
+    """What surrounds each call of one RPC."""
 
-    def __init__(self, method: str, details: grpc.HandlerCallDetails, authenticate: Authenticate) -> None:
+    def __init__(self, method: str, rpc: access.Rpc, authenticate: Authenticate) -> None:
         self._method = method
-        self._rpc = access.declared(method)
-        self._metadata = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
+        self._rpc = rpc
         self._authenticate = authenticate
-        self._started = time.perf_counter()
+        self._level = logging.DEBUG if rpc.access in FREQUENT else logging.INFO
 
     def unary(self, inner: Any) -> Any:
         async def guarded(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            started = time.perf_counter()
             try:
-                self._enter()
+                self._enter(context)
                 response = await inner(request, context)
             except Exception as error:
-                await self._fail(error, context)
+                await self._fail(error, context, started)
                 raise
-            if self._rpc and self._rpc.success_status:
+            if self._rpc.success_status:
                 # Envoy's transcoder passes headers on, not trailers.
                 await context.send_initial_metadata(((HTTP_CODE, str(self._rpc.success_status)),))
-            self._log("OK")
+            self._log("OK", started)
             return response
 
         return guarded
 
     def stream(self, inner: Any) -> Any:
         async def guarded(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            started = time.perf_counter()
             try:
-                self._enter()
+                self._enter(context)
                 async for response in inner(request, context):
                     yield response
             except Exception as error:
-                await self._fail(error, context)
+                await self._fail(error, context, started)
                 raise
-            self._log("OK")
+            self._log("OK", started)
 
         return guarded
 
-    def _enter(self) -> None:
-        request_id = self._metadata.get(REQUEST_ID_HEADER) or str(uuid.uuid4())
-        enter_request(Request(id=request_id))
-        caller = self._authenticate(self._metadata)
-        enter_request(
-            Request(
-                id=request_id,
-                caller=caller,
-                token=self._metadata.get(IDENTITY_HEADER, ""),
-                url=self._metadata.get("x-segops-url", ""),
-            )
-        )
-        if self._rpc is None:
-            raise LookupError(f"{self._method} is not in the protos")
+    def _enter(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        sent = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        request = Request(id=sent.get(REQUEST_ID_HEADER) or str(uuid.uuid4()), url=sent.get(URL_HEADER, ""))
+        enter_request(request)
+        caller = self._authenticate(sent)
+        enter_request(replace(request, caller=caller, token=sent.get(IDENTITY_HEADER, "")))
         access.require(self._rpc.access, caller)
 
-    async def _fail(self, error: Exception, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    async def _fail(self, error: Exception, context: grpc.aio.ServicerContext[Any, Any], started: float) -> None:
         if isinstance(error, grpc.aio.AbortError):
             return
         if isinstance(error, Failure):
             code, _ = status_of(error)
-            self._log(code.name)
+            self._log(code.name, started)
             await context.abort(code, error.detail, to_metadata(error))
         log.error("unexpected failure", exc_info=error, extra={"rpc": self._method})
         await context.abort(
             grpc.StatusCode.INTERNAL, BLANK, ((HTTP_CODE, "500"), (HTTP_BODY, f'{{"detail": "{BLANK}"}}'))
         )
 
-    def _log(self, code: str) -> None:
-        duration_ms = round((time.perf_counter() - self._started) * 1000, 2)
-        log.info("rpc", extra={"rpc": self._method, "code": code, "duration_ms": duration_ms})
+    def _log(self, code: str, started: float) -> None:
+        seconds = time.perf_counter() - started
+        level = self._level if code == "OK" and seconds < SLOW_SECONDS else logging.INFO
+        if log.isEnabledFor(level):
+            log.log(level, "rpc", extra={"rpc": self._method, "code": code, "duration_ms": round(seconds * 1000, 2)})
