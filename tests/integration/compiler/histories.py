@@ -1,6 +1,7 @@
-"""Generated histories: few users and types, times that tie or lie on the edge of a window."""
+"""Generated histories: few types, times that tie or lie on the edge of a window, values that come up again."""
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 from uuid import UUID
 
 from hypothesis import strategies as st
@@ -9,52 +10,55 @@ from tests.oracle.history import Event
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123_000, tzinfo=UTC)
 DAYS = (1, 2, 7, 30)
-USERS = ("ann", "bo b", "it's", "ünï/x@y", "😀{x:String}", "\\N", "-- ;")
+IDS = ("it's", "ünï/x@y", "😀{x:String}", "\\N", "-- ;", "a\\'b")
 TYPES = ("order", "visit's", "context_identified")
 
 
-def _payloads(values: list[object]) -> st.SearchStrategy[dict[str, object]]:
-    value = st.sampled_from(values)
-    inner = st.fixed_dictionaries({}, optional={"b": st.one_of(value, st.fixed_dictionaries({"c": value}))})
-    others = {"a": st.one_of(value, inner), "a.b": st.just("unreachable"), "q'\\": value, "0": value}
-    return st.fixed_dictionaries({"p": value}, optional=others)
+def _moment(random: Random) -> datetime:
+    """Mostly within a millisecond of the edge of a window, else in the last 40 days or the next one."""
+    if random.random() < 0.7:
+        return NOW + timedelta(days=-random.choice((0, *DAYS, 8, 31)), milliseconds=random.choice((-1, 0, 0, 1)))
+    return NOW + timedelta(minutes=random.randint(-40 * 24 * 60, 24 * 60))
 
 
-OFFSETS = st.one_of(
-    st.builds(
-        lambda days, milliseconds: timedelta(days=-days, milliseconds=milliseconds),
-        st.sampled_from((0, *DAYS, 8, 31)),
-        st.sampled_from((-1, 0, 0, 1)),
-    ),
-    st.integers(-40 * 24 * 60, 24 * 60).map(lambda minutes: timedelta(minutes=minutes)),
-)
+def _payload(random: Random, values: list[object]) -> dict[str, object]:
+    payload: dict[str, object] = {"a.b": "unreachable"}
+    for name in ("p", "p", "q'\\", "0"):
+        if random.random() < 0.6:
+            payload[name] = random.choice(values)
+    if random.random() < 0.6:
+        value = random.choice(values)
+        payload["a"] = random.choice((value, {"b": value}, {"b": {"c": value}}, {}))
+    return payload
 
 
-def _unique_id(index: int, random: int) -> UUID:
-    """An id that is unique in the bits that decide between events equal in both times, in any order."""
-    return UUID(int=(random << 16 | index) << 64, version=4)
-
-
-@st.composite
-def histories(draw: st.DrawFn, values: list[object]) -> list[Event]:
-    """Up to sixteen events of up to three users, with properties from `values`."""
-    users = draw(st.lists(st.sampled_from(USERS), min_size=1, max_size=3, unique=True))
-    edges = draw(st.lists(OFFSETS, min_size=1, max_size=4))
-    payloads = _payloads(values)
+def _events_of(user_id: str, random: Random, values: list[object]) -> list[Event]:
+    moments = [_moment(random) for _ in range(3)]
     events = []
-    for index in range(draw(st.integers(0, 16))):
-        event_type = draw(st.sampled_from(TYPES))
-        occurred_at = NOW + draw(st.sampled_from(edges))
+    for index in range(random.randint(1, 7)):
+        event_type = random.choice(TYPES)
+        occurred_at = random.choice(moments)
         # Which of two property sets wins that are equal in both times is open: so they differ in one here.
-        late = index if event_type == "context_identified" else draw(st.sampled_from((0, 0, 1, 5_000)))
+        late = index if event_type == "context_identified" else random.choice((0, 0, 1, 5_000))
         events.append(
             Event(
-                user_id=draw(st.sampled_from(users)),
+                user_id=user_id,
                 event_type=event_type,
                 occurred_at=occurred_at,
                 received_at=occurred_at + timedelta(milliseconds=late),
-                event_id=_unique_id(index, draw(st.integers(0, 2**16 - 1))),
-                payload=draw(payloads),
+                event_id=UUID(int=random.getrandbits(128), version=4),
+                payload=_payload(random, values),
             )
         )
     return events
+
+
+def _history(users: int, seed: int, values: list[object]) -> list[Event]:
+    """The events of each user depend on the seed and the user alone: fewer users leave the others as they were."""
+    ids = [IDS[user] if user < len(IDS) else f"user {user}" for user in range(users)]
+    return [event for user_id in ids for event in _events_of(user_id, Random(f"{seed} {user_id}"), values)]
+
+
+def histories(values: list[object]) -> st.SearchStrategy[list[Event]]:
+    """Up to 30 users with up to seven events each, with properties from `values`."""
+    return st.builds(_history, users=st.integers(0, 30), seed=st.integers(0, 2**32 - 1), values=st.just(values))
