@@ -30,7 +30,8 @@ class MembershipLookup:
         pool = AsyncConnectionPool(
             settings.postgres_dsn.replace("postgresql+psycopg://", "postgresql://", 1),
             kwargs={"autocommit": True, "options": f"-c role={TENANT_ROLE}"},
-            min_size=1,
+            # All of them at once: a new connection takes longer than a hundred look-ups.
+            min_size=POOL_SIZE,
             max_size=POOL_SIZE,
             timeout=CONNECT_SECONDS,
             open=False,
