@@ -47,8 +47,18 @@ def free_port_pair() -> int:
 class Running:
     """One `python -m deploy.local run` with some of the programs."""
 
-    def __init__(self, home: Path, *programs: str, port: int = 0, wrapper: tuple[str, ...] = ()) -> None:
-        self.settings = Settings(data_dir=home, edge_port=port or free_port_pair())
+    def __init__(
+        self,
+        home: Path,
+        *programs: str,
+        port: int = 0,
+        wrapper: tuple[str, ...] = (),
+        address_limit: int = 10_000,
+    ) -> None:
+        """`address_limit` is the edge's: requests per second of one client address."""
+        self.settings = Settings(
+            data_dir=home, edge_port=port or free_port_pair(), edge_requests_per_second=address_limit
+        )
         home.parent.mkdir(parents=True, exist_ok=True)
         self.output = home.parent / f"{home.name}.out"
         with self.output.open("w") as output:
@@ -101,7 +111,11 @@ class Running:
 
 def environment(settings: Settings) -> dict[str, str]:
     """The variables that make another process read the same settings."""
-    return os.environ | {"SEGOPS_DATA_DIR": str(settings.home), "SEGOPS_EDGE_PORT": str(settings.edge_port)}
+    return os.environ | {
+        "SEGOPS_DATA_DIR": str(settings.home),
+        "SEGOPS_EDGE_PORT": str(settings.edge_port),
+        "SEGOPS_EDGE_REQUESTS_PER_SECOND": str(settings.edge_requests_per_second),
+    }
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:

@@ -120,6 +120,30 @@ def test_a_malformed_event_is_400_and_stores_nothing(owner: Account, body: bytes
     assert owner.server.get("/api/explorer/users/").json()["count"] == 0
 
 
+def test_everything_wrong_in_a_definition_is_named_with_its_path(owner: Account) -> None:
+    count = {"type": "event_count", "event_type": "a", "operator": "foo", "surprise": 1}
+    definition = {"logic": "XOR", "conditions": [count, {"logic": "AND", "conditions": []}, 7], "extra": True}
+    for path, body in (
+        ("/api/segments/", {"name": "a", "definition": definition}),
+        ("/api/segments/preview/", {"definition": definition}),
+    ):
+        wrong = error_of(owner.server.post(path, json=body), 400)
+        assert list(wrong) == ["definition"]
+        texts = wrong["definition"]
+        assert isinstance(texts, list)
+        for place in (
+            "logic",
+            "extra",
+            "conditions[0].operator: 'foo' is not one of eq, neq",
+            "conditions[0].surprise",
+            "conditions[0].value",
+            "conditions[1].conditions",
+            "conditions[2]",
+        ):
+            assert any(text.startswith(place) for text in texts), (place, texts)
+    assert owner.server.get("/api/segments/").json()["count"] == 0
+
+
 @pytest.mark.parametrize(
     "body", [b"{}", b"[]", b'{"events": {}}', b'{"events": []}', json.dumps({"events": [{}] * 501}).encode()]
 )

@@ -1,0 +1,102 @@
+"""What a client meets while a part is away: 503 in the contract's shape, and then it works again."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.e2e.account import Account
+from tests.running import Running, wait_for
+
+REQUESTS_PER_SECOND = 20
+
+
+@pytest.fixture(scope="module")
+def lonely_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """An Envoy with nothing behind it, and a low limit per address."""
+    home: Path = tmp_path_factory.mktemp("edge") / "data"
+    running = Running(home, "envoy", address_limit=REQUESTS_PER_SECOND)
+    with httpx.Client(base_url=f"http://127.0.0.1:{running.settings.edge_port}") as client:
+        try:
+            wait_for(lambda: answers(client))
+            yield client
+        finally:
+            running.stop()
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_without_the_authz_process_nothing_gets_through(lonely_edge: httpx.Client) -> None:
+    for path in ("/api/segments/", "/readyz", "/api/nope/"):
+        answer = wait_for(partial(unlimited, lonely_edge, path))
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"].isdigit()
+        assert list(answer.json()) == ["detail"]
+
+
+def unlimited(client: httpx.Client, path: str) -> httpx.Response | None:
+    answer = client.get(path)
+    return None if answer.status_code == 429 else answer
+
+
+def test_an_address_that_asks_too_often_is_429(lonely_edge: httpx.Client) -> None:
+    found = [lonely_edge.get("/healthz") for _ in range(3 * REQUESTS_PER_SECOND)]
+    limited = [answer for answer in found if answer.status_code == 429]
+    assert limited
+    assert {answer.status_code for answer in found} == {200, 429}
+    for answer in limited:
+        assert answer.headers["retry-after"] == "1"
+        assert answer.json() == {"detail": "Too many requests from this address."}
+    assert wait_for(lambda: answers(lonely_edge))
+
+
+@pytest.mark.parametrize("name", ["identity", "ingestion", "segments", "profiles", "warehouse"])
+def test_a_service_that_is_killed_is_back_and_nobody_sees_more_than_503(
+    platform: Running, owner: Account, name: str
+) -> None:
+    ask: dict[str, Callable[[], httpx.Response]] = {
+        "identity": lambda: owner.person.get("/api/auth/me/"),
+        "ingestion": lambda: owner.server.post("/api/ingestion/track/", json={"user_id": "a", "event_type": "b"}),
+        "segments": lambda: owner.server.get("/api/segments/"),
+        "profiles": lambda: owner.server.get("/api/explorer/users/"),
+        "warehouse": lambda: owner.server.get("/api/explorer/users/"),
+    }
+    assert ask[name]().status_code in (200, 202)
+    process = find(platform, f"services.{name}")
+    process.kill()
+    seen = set()
+
+    def works() -> bool:
+        answer = ask[name]()
+        seen.add(answer.status_code)
+        if answer.status_code == 503:
+            assert answer.headers["retry-after"].isdigit()
+            assert list(answer.json()) == ["detail"]
+        return answer.status_code in (200, 202) and find(platform, f"services.{name}") != process
+
+    wait_for(works, 60)
+    assert seen <= {200, 202, 503}
+    wait_for(lambda: owner.server.get("/readyz").status_code == 200, 60)
+
+
+def find(platform: Running, module: str) -> psutil.Process:
+    """The process of a service, once it is there."""
+
+    def look() -> psutil.Process | None:
+        for process in platform.family():
+            try:
+                if module in process.cmdline():
+                    return process
+            except psutil.Error:
+                continue
+        return None
+
+    return wait_for(look)

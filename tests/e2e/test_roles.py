@@ -1,0 +1,95 @@
+"""Roles are stored and enforced: who may call what (contract 2.3), with people and keys made by segopsctl."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.e2e.account import PASSWORD, Account, client, new_slug
+from tests.running import Running, environment
+
+SEGMENT = {"name": "A segment"}
+EVENT = {"user_id": "a", "event_type": "b"}
+# What a caller asks, and which of the callers may.
+TABLE = [
+    ("GET", "/api/auth/me/", None, {"owner", "admin", "member", "viewer"}),
+    ("GET", "/api/auth/api-keys/", None, {"owner", "admin"}),
+    ("POST", "/api/auth/api-keys/", {"name": "k"}, {"owner", "admin"}),
+    ("DELETE", "/api/auth/api-keys/0/", None, {"owner", "admin"}),
+    ("GET", "/api/segments/", None, {"owner", "admin", "member", "viewer", "key"}),
+    ("POST", "/api/segments/", SEGMENT, {"owner", "admin", "member", "key"}),
+    ("PATCH", "/api/segments/0/", SEGMENT, {"owner", "admin", "member", "key"}),
+    ("DELETE", "/api/segments/0/", None, {"owner", "admin", "member", "key"}),
+    ("POST", "/api/segments/0/compute/", None, {"owner", "admin", "member", "key"}),
+    ("POST", "/api/ingestion/track/", EVENT, {"owner", "admin", "member", "key"}),
+    ("GET", "/api/ingestion/errors/", None, {"owner", "admin", "member", "viewer", "key"}),
+    ("GET", "/api/explorer/users/", None, {"owner", "admin", "member", "viewer", "key"}),
+]
+CALLERS = ("owner", "admin", "member", "viewer", "key")
+
+
+def segopsctl(platform: Running, *arguments: str, password: str = "") -> subprocess.CompletedProcess[str]:
+    """Runs segopsctl against the platform."""
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments],
+        env=environment(platform.settings) | {"SEGOPS_PASSWORD": password},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def tenant(platform: Running) -> str:
+    slug = new_slug()
+    made = segopsctl(platform, "tenants", "create", slug, "--plan", "free", "--json")
+    assert json.loads(made.stdout)["plan"] == "free"
+    return slug
+
+
+@pytest.fixture(scope="module")
+def callers(platform: Running, url: str, tenant: str) -> Iterator[dict[str, httpx.Client]]:
+    made = {}
+    for role in ("owner", "admin", "member", "viewer"):
+        email = f"{role}@{tenant}.example.com"
+        arguments = ("users", "create", email, "--tenant", tenant, "--role", role, "--json")
+        assert json.loads(segopsctl(platform, *arguments, password=PASSWORD).stdout)["role"] == role
+        tokens = httpx.post(f"{url}/api/auth/token/", json={"email": email, "password": PASSWORD}).json()
+        made[role] = client(url, f"Bearer {tokens['access']}")
+    key = json.loads(segopsctl(platform, "keys", "create", tenant, "--json").stdout)["key"]
+    made["key"] = client(url, f"ApiKey {key}")
+    yield made
+    for caller in made.values():
+        caller.close()
+
+
+@pytest.mark.parametrize("name", CALLERS)
+@pytest.mark.parametrize(("method", "path", "body", "allowed"), TABLE, ids=[f"{row[0]} {row[1]}" for row in TABLE])
+def test_a_role_may_what_the_table_says(
+    callers: dict[str, httpx.Client], name: str, method: str, path: str, body: object, allowed: set[str]
+) -> None:
+    status = callers[name].request(method, path, json=body).status_code
+    if name in allowed:
+        assert status in (200, 201, 202, 404)
+    else:
+        assert status == 403
+
+
+def test_a_key_of_segopsctl_is_revoked_at_once(platform: Running, url: str, tenant: str) -> None:
+    made = json.loads(segopsctl(platform, "keys", "create", tenant, "--json").stdout)
+    with client(url, f"ApiKey {made['key']}") as server:
+        assert server.get("/api/segments/").status_code == 200
+        assert segopsctl(platform, "keys", "revoke", str(made["id"])).returncode == 0
+        assert server.get("/api/segments/").status_code == 401
+    assert segopsctl(platform, "keys", "revoke", str(made["id"])).returncode == 3
+
+
+def test_segopsctl_says_what_is_wrong_in_words_and_exit_codes(platform: Running, owner: Account) -> None:
+    refused = segopsctl(platform, "tenants", "create", owner.slug)
+    assert (refused.returncode, refused.stderr) == (1, "slug: This slug is taken.\n")
+    assert segopsctl(platform, "tenants", "set-plan", "no-such-tenant", "free").returncode == 3
+    assert segopsctl(platform, "tenants", "explode").returncode == 2
+    assert owner.slug in segopsctl(platform, "tenants", "list").stdout
