@@ -15,6 +15,7 @@ MIB = 1024 * 1024
 SAMPLE_SECONDS = 0.5
 
 Sums = defaultdict[str, float]
+Programs = list[tuple[str, psutil.Process]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,21 +51,23 @@ def memory(running: Running) -> Memory:
 async def watched(running: Running) -> AsyncIterator[Usage]:
     """Samples usage during the block; cores are known at its end."""
     usage = Usage()
-    before, started = _core_seconds(running), time.perf_counter()
-    sampling = asyncio.create_task(_sample(running, usage))
+    # Found once: looking for processes takes tens of milliseconds, in which the load would stand still.
+    processes = list(_processes(running))
+    before, started = _core_seconds(processes), time.perf_counter()
+    sampling = asyncio.create_task(_sample(processes, usage))
     try:
         yield usage
     finally:
         sampling.cancel()
         took = time.perf_counter() - started
-        after = _core_seconds(running)
+        after = _core_seconds(processes)
         usage.cores = {program: (spent - before[program]) / took for program, spent in after.items()}
 
 
-async def _sample(running: Running, usage: Usage) -> None:
+async def _sample(processes: Programs, usage: Usage) -> None:
     while True:
         now: Sums = defaultdict(float)
-        for program, process in _processes(running):
+        for program, process in processes:
             with suppress(psutil.NoSuchProcess):
                 now[program] += process.memory_info().rss / MIB
         for program, resident in now.items():
@@ -73,9 +76,9 @@ async def _sample(running: Running, usage: Usage) -> None:
         await asyncio.sleep(SAMPLE_SECONDS)
 
 
-def _core_seconds(running: Running) -> Sums:
+def _core_seconds(processes: Programs) -> Sums:
     spent: Sums = defaultdict(float)
-    for program, process in _processes(running):
+    for program, process in processes:
         with suppress(psutil.NoSuchProcess):
             times = process.cpu_times()
             spent[program] += times.user + times.system
