@@ -9,10 +9,9 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.identity_client import IdentityClient
-from services.kit.caller import ANONYMOUS, IDENTITY_SECONDS, Caller, mint
+from services.kit.caller import ANONYMOUS, API_AUDIENCE, IDENTITY_SECONDS, ISSUER, Caller, mint
 from services.kit.errors import Forbidden, NotFound, Unauthenticated
 
-TOKEN_ISSUER, TOKEN_AUDIENCE = "segops", "segops-api"
 MAX_CREDENTIAL_CHARACTERS = 4096
 # Forgetting is immediate; this only bounds memory, and how long a lost notification could matter.
 REMEMBER_SECONDS = 300
@@ -100,7 +99,7 @@ class Credentials:
         try:
             key_id = jwt.get_unverified_header(token).get("kid", "")
             key = await self.identity.token_key(key_id)
-            claims = jwt.decode(token, key, algorithms=["EdDSA"], audience=TOKEN_AUDIENCE, issuer=TOKEN_ISSUER)
+            claims = jwt.decode(token, key, algorithms=["EdDSA"], audience=API_AUDIENCE, issuer=ISSUER)
         except jwt.InvalidTokenError as error:
             raise Unauthenticated from error
         if claims.get("typ") != "access":

@@ -21,8 +21,7 @@ class Listener:
     """Listens for ever. While `connected` is false nothing may be remembered."""
 
     def __init__(self, settings: Settings) -> None:
-        url = settings.postgres_dsn.replace("postgresql+psycopg://", "postgresql://", 1)
-        self._conninfo = make_conninfo(url, **KEEPALIVE)
+        self._conninfo = make_conninfo(settings.libpq_dsn, **KEEPALIVE)
         self.connected = False
 
     def is_connected(self) -> bool:

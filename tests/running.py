@@ -94,7 +94,7 @@ class Running:
     def database(self) -> "psycopg.Connection[tuple[object, ...]] | None":
         """A connection to the platform's database, None while there is none to be had."""
         try:
-            return psycopg.connect(self.settings.postgres_dsn.replace("+psycopg", ""), autocommit=True)
+            return psycopg.connect(self.settings.libpq_dsn, autocommit=True)
         except psycopg.OperationalError:
             return None
 

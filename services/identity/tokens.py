@@ -10,10 +10,9 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from services.kit.caller import API_AUDIENCE, ISSUER
 from services.kit.errors import Unauthenticated
 
-ISSUER = "segops"
-AUDIENCE = "segops-api"
 ACCESS = timedelta(minutes=60)
 REFRESH = timedelta(days=30)
 
@@ -47,7 +46,9 @@ class TokenSigner:
     def read_refresh(self, token: str) -> RefreshClaims:
         """The claims of a refresh token. Raises Unauthenticated unless it is ours, of that type, and not expired."""
         try:
-            claims = jwt.decode(token, self._key.public_key(), algorithms=["EdDSA"], audience=AUDIENCE, issuer=ISSUER)
+            claims = jwt.decode(
+                token, self._key.public_key(), algorithms=["EdDSA"], audience=API_AUDIENCE, issuer=ISSUER
+            )
         except jwt.InvalidTokenError as error:
             raise Unauthenticated("The refresh token is not valid.") from error
         if claims.get("typ") != "refresh":
@@ -58,7 +59,7 @@ class TokenSigner:
         now = datetime.now(UTC)
         claims = {
             "iss": ISSUER,
-            "aud": AUDIENCE,
+            "aud": API_AUDIENCE,
             "sub": str(user_id),
             "tenant": tenant_id,
             "typ": kind,

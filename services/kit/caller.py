@@ -20,6 +20,8 @@ SERVICE_SECRET_HEADER = "x-segops-service-secret"
 IDENTITY_SECONDS = 300
 ISSUER = "segops"
 AUDIENCE = "segops-internal"
+# Of the tokens people show at the edge; nothing inside takes them.
+API_AUDIENCE = "segops-api"
 
 Kind = Literal["anonymous", "person", "secret_key", "service"]
 

@@ -12,7 +12,7 @@ POOL_SIZE = 4
 def connect(settings: Settings, blueprint: Blueprint, *, namespace: str) -> App:
     """The queue with a service's tasks in it, named `<namespace>:<task>`. Enter `app.open_async()` to use it."""
     connector = PsycopgConnector(
-        conninfo=settings.postgres_dsn.replace("postgresql+psycopg://", "postgresql://", 1),
+        conninfo=settings.libpq_dsn,
         kwargs={"options": f"-c role={TENANT_ROLE}"},
         min_size=1,
         max_size=POOL_SIZE,

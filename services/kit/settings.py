@@ -64,10 +64,15 @@ class Settings(BaseSettings):
         return self.home / "secrets"
 
     @cached_property
-    def postgres_dsn(self) -> str:
-        """SQLAlchemy URL of PostgreSQL."""
+    def libpq_dsn(self) -> str:
+        """URL of PostgreSQL as libpq and psycopg take it."""
         url = self.database_url or f"postgresql://segops@/segops?host={quote(str(self.run_dir / 'postgres'))}"
-        return "postgresql+psycopg://" + url.split("://", 1)[1]
+        return "postgresql://" + url.split("://", 1)[1]
+
+    @cached_property
+    def postgres_dsn(self) -> str:
+        """URL of PostgreSQL as SQLAlchemy takes it."""
+        return self.libpq_dsn.replace("postgresql://", "postgresql+psycopg://", 1)
 
     @cached_property
     def warehouse_dsn(self) -> str:

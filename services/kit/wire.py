@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import NullValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -49,8 +49,3 @@ def nullable_time(moment: datetime | None) -> Value:
 def struct(value: Mapping[str, object]) -> Struct:
     """A JSON object as a Struct."""
     return ParseDict(dict(value), Struct())
-
-
-def plain(message: Value) -> object:
-    """A protobuf Value as plain Python: numbers as float, objects as dict."""
-    return MessageToDict(message)

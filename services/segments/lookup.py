@@ -28,7 +28,7 @@ class MembershipLookup:
     async def connect(cls, settings: Settings) -> Self:
         """Connects in the background, and again whenever PostgreSQL comes back."""
         pool = AsyncConnectionPool(
-            settings.postgres_dsn.replace("postgresql+psycopg://", "postgresql://", 1),
+            settings.libpq_dsn,
             kwargs={"autocommit": True, "options": f"-c role={TENANT_ROLE}"},
             # All of them at once: a new connection takes longer than a hundred look-ups.
             min_size=POOL_SIZE,

@@ -3,22 +3,19 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Any
 
-import grpc
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.gen.segops.warehouse.v1 import warehouse_pb2 as pb
 from services.gen.segops.warehouse.v1 import warehouse_pb2_grpc
 from services.kit.caller import current_caller
+from services.kit.context import Context
 from services.kit.errors import NotFound
 from services.kit.wire import moment, timestamp
 from services.warehouse import matches, store
 from services.warehouse.engine import Engine
 from services.warehouse.loading.loader import Loader
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class WarehouseServicer(warehouse_pb2_grpc.WarehouseServiceServicer):

@@ -8,11 +8,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, text
 
 from services.kit.settings import Settings
-from services.schema import identity, ingestion, segments
+from services.schema import identity, ingestion, segments  # noqa: F401 - declare their tables
 from services.schema.base import metadata
 from services.schema.migrate import migrate
-
-DECLARED = [identity, ingestion, segments]
 
 
 @pytest.fixture
@@ -24,7 +22,6 @@ def connection(settings: Settings) -> Iterator[Connection]:
 
 
 def test_migrations_from_zero_equal_the_declared_schema(connection: Connection) -> None:
-    assert DECLARED
     context = MigrationContext.configure(
         connection,
         opts={

@@ -90,7 +90,7 @@ async def test_lost_connections_to_postgresql_are_made_again(
 ) -> None:
     await bring_in(warehouse, tenant.id, "seen", ["u"])
     segment = await tenant.create(definition=at_least("seen"))
-    with psycopg.connect(settings.postgres_dsn.replace("+psycopg", ""), autocommit=True) as connection:
+    with psycopg.connect(settings.libpq_dsn, autocommit=True) as connection:
         connection.execute("""
             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
             WHERE usename = current_user AND pid <> pg_backend_pid()""")

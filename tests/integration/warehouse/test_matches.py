@@ -42,7 +42,7 @@ async def test_postgres_copies_the_stream_back_to_the_same_ids(
     await load(warehouse, tenant, [Event(user_id=user_id) for user_id in HOSTILE_IDS])
     await load(warehouse, other_tenant, [Event(user_id="other")])
     chunks = await matches(warehouse, warehouse.metadata(tenant), did("page_viewed"))
-    with psycopg.connect(backends.settings.postgres_dsn.replace("+psycopg", "")) as connection:
+    with psycopg.connect(backends.settings.libpq_dsn) as connection:
         connection.execute("CREATE TEMPORARY TABLE copied (place serial, user_id text)")
         with connection.cursor().copy("COPY copied (user_id) FROM STDIN") as copy:
             for chunk in chunks:
