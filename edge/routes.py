@@ -88,6 +88,8 @@ class RouteTable:
         self._rpcs[rpc] = Route(rpc=rpc, access=access)
         rule = options.Extensions[annotations_pb2.http]
         verb = rule.WhichOneof("pattern")
+        if verb is None:
+            return
         fields = method.input_type.fields_by_name
         segments = getattr(rule, verb)[1:].split("/")
         variables = {segment[1:-1]: place for place, segment in enumerate(segments) if segment.startswith("{")}

@@ -1,6 +1,6 @@
 """Calling another service: the caller's identity and request id travel along, failures come back as failures."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 
 import grpc
@@ -42,10 +42,16 @@ async def call(method: Callable[..., Any], request: Req, *, seconds: float = CAL
         raise from_rpc_error(error) from error
 
 
-async def stream(method: Callable[..., Any], request: Req, *, seconds: float = CALL_SECONDS) -> AsyncIterator[Any]:
-    """Calls a server-streaming RPC for the current caller. Raises the failure the other service answered with."""
+async def stream(method: Callable[..., Any], request: Req, *, seconds: float = CALL_SECONDS) -> AsyncGenerator[Any]:
+    """Calls a server-streaming RPC for the current caller; closing it ends the call.
+
+    Raises the failure the other service answered with.
+    """
+    messages = method(request, metadata=outgoing_metadata(), timeout=seconds)
     try:
-        async for message in method(request, metadata=outgoing_metadata(), timeout=seconds):
+        async for message in messages:
             yield message
     except grpc.aio.AioRpcError as error:
         raise from_rpc_error(error) from error
+    finally:
+        messages.cancel()

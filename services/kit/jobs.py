@@ -1,22 +1,147 @@
-"""The job queue: procrastinate on PostgreSQL. A job is queued in the transaction that needs it."""
+"""The job queue: procrastinate on PostgreSQL. A job is queued in the transaction that needs it, and is never lost."""
 
-from procrastinate import App, PsycopgConnector
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zlib import crc32
+
+from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
 from procrastinate.blueprints import Blueprint
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
+from procrastinate.tasks import Task
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.kit.postgres import TENANT_ROLE
+from services.kit.errors import Unavailable
+from services.kit.postgres import TENANT_ROLE, Database, driver_connection
 from services.kit.settings import Settings
 
+log = logging.getLogger("jobs")
+
 POOL_SIZE = 4
+CONCURRENCY = 2
+
+# A killed worker's job starts again within HEARTBEAT + STALE + CHECK + POLL seconds.
+HEARTBEAT_SECONDS = 1.0
+STALE_SECONDS = 3.0
+CHECK_SECONDS = 0.5
+# New jobs are notified; only those put back are found by polling.
+POLL_SECONDS = 0.5
+
+# A job that is not done by then goes back into the queue.
+GRACE_SECONDS = 1.0
+RESTART_SECONDS = 1.0
+
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.5, 30.0
+
+# First half of an advisory lock whose second half names the queue.
+RESCUE_LOCK = 7_382_013
 
 
-def connect(settings: Settings, blueprint: Blueprint, *, namespace: str) -> App:
-    """The queue with a service's tasks in it, named `<namespace>:<task>`. Enter `app.open_async()` to use it."""
-    connector = PsycopgConnector(
-        conninfo=settings.libpq_dsn,
-        kwargs={"options": f"-c role={TENANT_ROLE}"},
-        min_size=1,
-        max_size=POOL_SIZE,
-    )
-    app = App(connector=connector)
-    app.add_tasks_from(blueprint, namespace=namespace)
-    return app
+class PutBack(BaseRetryStrategy):
+    """Never loses a job: what ends it early, a shutdown or a backend that is away, puts it back into the queue."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
+        if isinstance(exception, asyncio.CancelledError):
+            return RetryDecision()
+        seconds = min(FIRST_RETRY_SECONDS * 2**job.attempts, LONGEST_RETRY_SECONDS)
+        return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+async def put(
+    task: "Task[Any, Any, Any]", connection: AsyncConnection, *, delay_seconds: float = 0, **arguments: Any
+) -> None:
+    """Queues a job in the connection's transaction, to start after a delay. Raises Unavailable."""
+    start = datetime.now(UTC) + timedelta(seconds=delay_seconds) if delay_seconds else None
+    try:
+        await task.configure(connection=driver_connection(connection), schedule_at=start).defer_async(**arguments)
+    except ConnectorException as error:
+        raise Unavailable from error
+
+
+async def repeat(seconds: float, action: Callable[[], Awaitable[object]]) -> None:
+    """Does `action` for ever, with a pause between; what it raises is logged."""
+    while True:
+        try:
+            await action()
+        except Exception as error:
+            log.warning("%s failed; trying again: %r", getattr(action, "__name__", "a periodic action"), error)
+        await asyncio.sleep(seconds)
+
+
+class Jobs:
+    """A service's queue, named after it, and the worker in this process that runs its jobs.
+
+    Tasks come in blueprints; make them with `retry=PutBack()`.
+    """
+
+    def __init__(self, settings: Settings, database: Database, name: str, *blueprints: Blueprint) -> None:
+        self._database = database
+        self._name = name
+        connector = PsycopgConnector(
+            conninfo=settings.libpq_dsn,
+            kwargs={"options": f"-c role={TENANT_ROLE}"},
+            min_size=1,
+            max_size=POOL_SIZE,
+        )
+        self._app = App(connector=connector)
+        for blueprint in blueprints:
+            self._app.add_tasks_from(blueprint, namespace=name)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Runs jobs within the block. At its end, what is not done within a grace goes back into the queue."""
+        worker = asyncio.create_task(self._work())
+        try:
+            yield
+        finally:
+            worker.cancel()
+            await asyncio.wait([worker])
+
+    async def _work(self) -> None:
+        """Runs a worker; one that breaks off, because PostgreSQL did, is started again."""
+        while True:
+            try:
+                async with self._app.open_async():
+                    await self._run_worker()
+            except Exception:
+                log.exception("the worker broke off")
+            await asyncio.sleep(RESTART_SECONDS)
+
+    async def _run_worker(self) -> None:
+        rescuing = asyncio.create_task(repeat(CHECK_SECONDS, self._put_back_stalled))
+        try:
+            await self._app.run_worker_async(
+                name=self._name,
+                queues=[self._name],
+                concurrency=CONCURRENCY,
+                install_signal_handlers=False,
+                fetch_job_polling_interval=POLL_SECONDS,
+                shutdown_graceful_timeout=GRACE_SECONDS,
+                update_heartbeat_interval=HEARTBEAT_SECONDS,
+                stalled_worker_timeout=STALE_SECONDS,
+                # What became of a job is told by the row it works on.
+                delete_jobs="always",
+            )
+        finally:
+            rescuing.cancel()
+
+    async def _put_back_stalled(self) -> None:
+        # One process at a time, or a second one could put a job back that already runs again.
+        async with self._database.system() as connection:
+            if not await self._take_rescue_turn(connection):
+                return
+            stalled = await self._app.job_manager.get_stalled_jobs(
+                queue=self._name, seconds_since_heartbeat=STALE_SECONDS
+            )
+            for job in stalled:
+                log.warning("a worker is gone, its job starts again", extra={"job_id": job.id})
+                await self._app.job_manager.retry_job(job)
+
+    async def _take_rescue_turn(self, connection: AsyncConnection) -> bool:
+        lock = {"space": RESCUE_LOCK, "queue": crc32(self._name.encode()) & 0x7FFF_FFFF}
+        return bool(await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:space, :queue)"), lock))

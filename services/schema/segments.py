@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -34,11 +35,26 @@ segments = Table(
     Column("last_error", Text),
     Column("version", Integer, nullable=False, server_default="0"),
     Column("refresh_minutes", Integer),
+    # When the schedule computes it next; null without a schedule.
+    Column("refresh_at", Moment),
+    # The last run of its ledger; null before the first.
+    Column("last_run_id", BigInteger),
     Column("created_at", Moment, nullable=False, server_default=func.now()),
     Column("updated_at", Moment, nullable=False, server_default=func.now()),
     CheckConstraint("segment_type IN ('rule', 'ai', 'lookalike')", name="segment_type"),
     CheckConstraint("status IN ('draft', 'computing', 'computed', 'failed')", name="status"),
     Index("segments_tenant_id_idx", "tenant_id"),
+    Index("segments_refresh_at_idx", "refresh_at", postgresql_where=text("refresh_at IS NOT NULL")),
+)
+
+# Which segments a definition refers to. A segment that is referred to cannot be deleted.
+segment_references = Table(
+    "segment_references",
+    metadata,
+    Column("segment_id", Id, ForeignKey("segments.id", ondelete="CASCADE"), primary_key=True),
+    Column("referenced_id", Id, ForeignKey("segments.id"), primary_key=True),
+    Column("tenant_id", Id, nullable=False),
+    Index("segment_references_referenced_id_idx", "referenced_id"),
 )
 
 segment_versions = Table(
@@ -71,4 +87,56 @@ memberships = Table(
         unique=True,
         postgresql_include=["entered_at"],
     ),
+)
+
+# The ledger, append-only: a row for each change of a segment's membership as a whole, and in `membership_changes` one
+# for each user who entered or left. Runs of one segment have ascending ids, in the order in which they were committed.
+segment_runs = Table(
+    "segment_runs",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("tenant_id", Id, nullable=False),
+    Column("segment_id", Id, ForeignKey("segments.id", ondelete="CASCADE"), nullable=False),
+    # Of the definition that decided.
+    Column("version", Integer, nullable=False),
+    # requested, schedule or dependency.
+    Column("cause", Text, nullable=False),
+    # The instant the segment was evaluated at.
+    Column("computed_at", Moment, nullable=False),
+    Column("entered", Integer, nullable=False),
+    Column("exited", Integer, nullable=False),
+    Column("member_count", Integer, nullable=False),
+    Index("segment_runs_segment_id_id_idx", "segment_id", "id"),
+)
+
+membership_changes = Table(
+    "membership_changes",
+    metadata,
+    # No foreign keys, as in `memberships`.
+    Column("segment_id", Id, primary_key=True),
+    Column("run_id", BigInteger, primary_key=True),
+    Column("user_id", UserId, primary_key=True),
+    Column("tenant_id", Id, nullable=False),
+    # Whether the user entered; else they left.
+    Column("entered", Boolean, nullable=False),
+)
+
+exports = Table(
+    "exports",
+    metadata,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("tenant_id", Id, nullable=False),
+    Column("segment_id", Id, ForeignKey("segments.id", ondelete="CASCADE"), nullable=False),
+    Column("format", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default="pending"),
+    # Where the file is, below the exports' directory or bucket; null while there is none.
+    Column("object_key", Text),
+    Column("row_count", Integer),
+    Column("error", Text),
+    Column("created_at", Moment, nullable=False, server_default=func.now()),
+    Column("expires_at", Moment),
+    CheckConstraint("format IN ('csv', 'parquet')", name="format"),
+    CheckConstraint("status IN ('pending', 'running', 'complete', 'failed', 'expired')", name="status"),
+    Index("exports_segment_id_idx", "segment_id"),
+    Index("exports_expires_at_idx", "expires_at", postgresql_where=text("status = 'complete'")),
 )
