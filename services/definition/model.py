@@ -87,7 +87,27 @@ class UserProperty:
     comparison: Comparison
 
 
-Condition = EventCount | Recency | Monetary | EventProperty | UserProperty
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSequence:
+    """Steps that a user did in this order, each strictly later than the one before, all within `window_days`.
+
+    `strict`: the user did nothing else between two steps.
+    """
+
+    events: tuple[str, ...]
+    window_days: int
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentMembership:
+    """Whether a user is in the stored membership of another segment, or not."""
+
+    segment_id: int
+    operator: Operator
+
+
+Condition = EventCount | Recency | Monetary | EventProperty | UserProperty | EventSequence | SegmentMembership
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,3 +53,4 @@ FOR_COUNT = (Operator.EQ, Operator.NEQ, Operator.GT, Operator.GTE, Operator.LT, 
 FOR_AGGREGATE = (*FOR_COUNT, Operator.BETWEEN, Operator.NOT_BETWEEN)
 FOR_RECENCY = (Operator.GT, Operator.LT, Operator.EQ)
 FOR_PROPERTY = tuple(Operator)
+FOR_MEMBERSHIP = (Operator.IN, Operator.NOT_IN)

@@ -16,6 +16,8 @@ LONGEST_WINDOW_DAYS = 36_500
 LONGEST_EVENT_TYPE = 128
 LONGEST_PROPERTY = 256
 LONGEST_TEXT = 4096
+LARGEST_ID = 2**31 - 1
+FEWEST_STEPS, MOST_STEPS = 2, 10
 
 
 def text(value: object) -> str:
@@ -66,6 +68,30 @@ def window_days(value: object) -> int:
     if not isinstance(days, int) or not 1 <= days <= LONGEST_WINDOW_DAYS:
         raise wrong(f"must be a whole number of days from 1 to {LONGEST_WINDOW_DAYS}")
     return days
+
+
+def segment_id(value: object) -> int:
+    """The id of a segment: a positive whole number of 32 bits."""
+    identifier = number(value)
+    if not isinstance(identifier, int) or not 1 <= identifier <= LARGEST_ID:
+        raise wrong(f"must be the id of a segment: a whole number from 1 to {LARGEST_ID}")
+    return identifier
+
+
+def steps(value: object) -> tuple[str, ...]:
+    """The steps of a sequence: 2 to 10 event types."""
+    if not isinstance(value, list):
+        raise wrong(f"must be a list, not {kind(value)}")
+    if not FEWEST_STEPS <= len(value) <= MOST_STEPS:
+        raise wrong(f"must have {FEWEST_STEPS} to {MOST_STEPS} event types, not {len(value):,}")
+    return list_of(event_type, value)
+
+
+def flag(value: object) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise wrong(f"must be true or false, not {kind(value)}")
+    return value
 
 
 def one_of(choices: tuple[Choice, ...]) -> Callable[[object], Choice]:

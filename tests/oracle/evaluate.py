@@ -1,5 +1,6 @@
 """Who matches a definition at an instant, one user and one condition at a time."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal, localcontext
 
@@ -7,12 +8,14 @@ from services.definition import (
     Condition,
     EventCount,
     EventProperty,
+    EventSequence,
     Group,
     Logic,
     Metric,
     Monetary,
     Operator,
     Recency,
+    SegmentMembership,
     UserProperty,
 )
 from tests.oracle.comparisons import satisfies
@@ -22,17 +25,30 @@ from tests.oracle.values import MISSING, look_up, number_of
 DAY = timedelta(hours=24)
 
 
-def matching_users(group: Group, history: list[Event], now: datetime) -> set[str]:
+# The members of each segment by its id.
+Segments = Mapping[int, Collection[str]]
+
+
+def matching_users(group: Group, history: list[Event], now: datetime, segments: Segments) -> set[str]:
     """The users of a tenant who match; `history` holds all its events."""
     users = {event.user_id for event in history}
-    return {user for user in users if holds(group, [event for event in history if event.user_id == user], now)}
+    return {
+        user
+        for user in users
+        if holds(
+            group,
+            [event for event in history if event.user_id == user],
+            now,
+            {segment_id for segment_id, members in segments.items() if user in members},
+        )
+    }
 
 
-def holds(node: Condition | Group, events: list[Event], now: datetime) -> bool:
-    """Whether one user, given by all their events, satisfies a condition or group."""
+def holds(node: Condition | Group, events: list[Event], now: datetime, member_of: Collection[int]) -> bool:
+    """Whether one user, given by all their events and the segments they are in, satisfies a condition or group."""
     match node:
         case Group():
-            answers = [holds(inner, events, now) for inner in node.conditions]
+            answers = [holds(inner, events, now, member_of) for inner in node.conditions]
             return all(answers) if node.logic is Logic.AND else any(answers)
         case EventCount():
             count = len(in_window(of_type(events, node.event_type), node.window_days, now))
@@ -49,6 +65,28 @@ def holds(node: Condition | Group, events: list[Event], now: datetime) -> bool:
             identified = of_type(events, "context_identified")
             value = look_up(newest(identified).payload, node.property) if identified else MISSING
             return satisfies(value, node.comparison)
+        case EventSequence():
+            return any(in_sequence(node, events, [first]) for first in events if first.event_type == node.events[0])
+        case SegmentMembership():
+            return (node.segment_id in member_of) == (node.operator is Operator.IN)
+
+
+def in_sequence(sequence: EventSequence, events: list[Event], done: list[Event]) -> bool:
+    """Whether the steps that are `done` can be followed by all the others."""
+    last = done[-1]
+    if last.occurred_at - done[0].occurred_at > sequence.window_days * DAY:
+        return False
+    if len(done) == len(sequence.events):
+        return True
+    following = [event for event in events if event.occurred_at > last.occurred_at]
+    if sequence.strict:
+        # Nothing lies between: the next step is among what happened next.
+        following = [event for event in following if event.occurred_at == min(e.occurred_at for e in following)]
+    return any(
+        in_sequence(sequence, events, [*done, event])
+        for event in following
+        if event.event_type == sequence.events[len(done)]
+    )
 
 
 def of_type(events: list[Event], event_type: str) -> list[Event]:
@@ -82,7 +120,7 @@ def monetary(condition: Monetary, events: list[Event]) -> bool:
     limits = [Decimal(repr(limit)) for limit in condition.limits]
     with localcontext(prec=400):
         if condition.metric in (Metric.SUM, Metric.AVG):
-            numbers = [cut(number) for number in numbers if abs(number) < Decimal("1e56")]
+            numbers = [cut(number) for number in numbers if abs(number) < Decimal("1e58")]
             limits = [cut(limit) for limit in limits]
         if not numbers:
             return False
@@ -99,8 +137,8 @@ def monetary(condition: Monetary, events: list[Event]) -> bool:
 
 
 def cut(number: Decimal) -> Decimal:
-    """The number without what lies beyond 20 decimal places."""
-    return number.quantize(Decimal("1e-20"), ROUND_DOWN)
+    """The number without what lies beyond 18 decimal places."""
+    return number.quantize(Decimal("1e-18"), ROUND_DOWN)
 
 
 def compare(number: Decimal, operator: Operator, limits: list[Decimal]) -> bool:

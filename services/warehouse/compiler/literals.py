@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Context, Decimal
 
-# Decimal256 has 76 digits: 20 of them after the point leave room for sums up to 1e55.
-SCALE = 20
+# Decimals of 128 and of 256 bits have 38 and 76 digits: 18 of them after the point leave 20 and 58 before it.
+SCALE = 18
 _EXACT = Context(prec=76, rounding=ROUND_DOWN)
 
 _ESCAPES = str.maketrans({"\\": r"\\", "'": r"\'", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\0": r"\0"})

@@ -6,6 +6,7 @@ from services.definition.conditions import READERS
 from services.definition.operators import (
     FOR_AGGREGATE,
     FOR_COUNT,
+    FOR_MEMBERSHIP,
     FOR_PROPERTY,
     FOR_RECENCY,
     LISTS,
@@ -16,6 +17,7 @@ from services.definition.operators import (
     Operator,
 )
 from tests.integration.compiler.histories import DAYS, TYPES
+from tests.integration.compiler.ledgers import SEGMENTS
 from tests.integration.compiler.samples import MOMENTS, NUMBERS, TEXTS
 
 Json = dict[str, object]
@@ -65,6 +67,13 @@ def conditions(draw: st.DrawFn, values: list[object]) -> Json:
     """One condition of any type."""
     kind = draw(st.sampled_from(tuple(READERS)))
     raw: Json = {"type": kind}
+    if kind == "segment_membership":
+        # The last id is of a segment that was never computed.
+        raw["segment_id"] = draw(st.sampled_from((*SEGMENTS, max(SEGMENTS) + 1)))
+        raw["operator"] = draw(st.sampled_from(FOR_MEMBERSHIP)).value
+        return raw
+    if kind == "event_sequence":
+        return draw(sequences())
     if kind != "user_property":
         raw["event_type"] = draw(st.sampled_from((TYPES[0], *TYPES, *TYPES, "never")))
     match kind:
@@ -82,6 +91,18 @@ def conditions(draw: st.DrawFn, values: list[object]) -> Json:
     if kind in ("event_count", "monetary") and draw(st.booleans()):
         raw["window_days"] = draw(st.sampled_from(DAYS))
     return raw
+
+
+def sequences() -> st.SearchStrategy[Json]:
+    """One event_sequence."""
+    return st.fixed_dictionaries(
+        {
+            "type": st.just("event_sequence"),
+            "events": st.lists(st.sampled_from((*TYPES, *TYPES, *TYPES, "never")), min_size=2, max_size=4),
+            "window_days": st.sampled_from(DAYS),
+        },
+        optional={"strict": st.sampled_from((True, True, False, None))},
+    )
 
 
 @st.composite

@@ -62,3 +62,20 @@ def _history(users: int, seed: int, values: list[object]) -> list[Event]:
 def histories(values: list[object]) -> st.SearchStrategy[list[Event]]:
     """Up to 30 users with up to seven events each, with properties from `values`."""
     return st.builds(_history, users=st.integers(0, 30), seed=st.integers(0, 2**32 - 1), values=st.just(values))
+
+
+def paths(users: int, seed: int) -> list[Event]:
+    """Users who did up to nine things, most of them half days apart to the millisecond, some at once."""
+    random = Random(seed)
+    return [
+        Event(
+            user_id=f"user {user}",
+            event_type=random.choice(TYPES),
+            occurred_at=NOW - timedelta(hours=12 * random.randint(0, 10), milliseconds=random.choice((0, 0, 0, 0, 1))),
+            received_at=NOW,
+            event_id=UUID(int=random.getrandbits(128), version=4),
+            payload={},
+        )
+        for user in range(users)
+        for _ in range(random.randint(1, 9))
+    ]

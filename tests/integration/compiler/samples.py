@@ -58,7 +58,7 @@ WORDS = (
     "\0",
 )
 EXACT = (0, 1, -1, 2, 3, 12, 0.1, 0.2, 0.3, 1.5, -0.0, 1e-7, 100, 2**53, 1.0, 21)
-HUGE = (2**53 + 1, 2**63, 2**64, -(2**63) - 1, 10**30, 1e21, 1e22, 1.5e300, 5e-324, 1e55)
+HUGE = (2**53 + 1, 2**63, 2**64, -(2**63) - 1, 10**30, 1e21, 1e22, 1.5e300, 5e-324, 1e55, 1e57, 999999999999.5, 1e12)
 
 FIXED: tuple[object, ...] = (*WORDS, *NUMERIC, *NOT_NUMERIC, *MOMENTS, *NOT_MOMENTS, *EXACT, *HUGE, True, False, None)
 # Every fixed value by itself, in a list and in an object: what a property may hold.

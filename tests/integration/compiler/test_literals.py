@@ -35,7 +35,7 @@ def test_text_stays_text(warehouse: Warehouse, values: list[str]) -> None:
 def test_numbers_are_exact_in_every_form(warehouse: Warehouse, value: float) -> None:
     assert _value(warehouse, f"toFloat64({literals.number(value)})") == value
     with localcontext(prec=76):
-        cut = Decimal(repr(value)).quantize(Decimal("1e-20"), ROUND_DOWN)
+        cut = Decimal(repr(value)).quantize(Decimal("1e-18"), ROUND_DOWN)
     assert _value(warehouse, literals.decimal(value)) == cut
     document = literals.text(f'{{"k":{value!r}}}')
     assert _value(warehouse, f"JSONExtractString({document}, 'k')") == literals.number_text(value)

@@ -8,6 +8,7 @@ import pytest
 
 from services.definition import parse
 from tests.integration.compiler.histories import NOW
+from tests.integration.compiler.ledgers import Change
 from tests.integration.compiler.warehouse import Warehouse
 from tests.oracle.history import Event
 
@@ -99,6 +100,15 @@ def test_only_numbers_and_numeric_text_are_summed_and_exactly(warehouse: Warehou
         assert _found(warehouse, events, _spent(metric, "lt", 1, window_days=1)) == {"exact"}
 
 
+def test_sums_stay_exact_beyond_what_a_float_holds(warehouse: Warehouse) -> None:
+    events = [_event("huge", {"k": value}) for value in (9e19, 9e19, 0.1, 0.2, -9e19, -9e19)]
+    events += [_event("more", {"k": value}) for value in (9e19, 9e19, 0.1)]
+    assert _found(warehouse, events, _spent("sum", "eq", 0.3)) == {"huge"}
+    assert _found(warehouse, events, _spent("avg", "eq", 0.05)) == {"huge"}
+    assert _found(warehouse, events, _spent("sum", "gt", 2**53)) == {"more"}
+    assert _found(warehouse, events, _spent("avg", "gt", 2**53)) == {"more"}
+
+
 def test_the_latest_event_decides_and_the_later_received_among_equals(warehouse: Warehouse) -> None:
     events = [
         _event("by time", {"k": "old"}, at=NOW - DAY, after=2 * DAY),
@@ -175,6 +185,106 @@ def test_a_property_is_compared_as_its_value_asks(
     events += [_event(f"no {index}", {"k": item}) for index, item in enumerate(others)]
     keys = {} if value is None else {"value": value}
     assert _found(warehouse, events, _latest(operator, **keys)) == {f"yes {index}" for index in range(len(matching))}
+
+
+def _steps(*events: str, days: int = 7, strict: bool = False) -> dict[str, object]:
+    return {"type": "event_sequence", "events": list(events), "window_days": days, "strict": strict}
+
+
+def _path(user_id: str, *steps: tuple[str, float]) -> list[Event]:
+    """A user's events, each with the days since the first."""
+    start = NOW - 400 * DAY
+    return [_event(user_id, event_type=event_type, at=start + days * DAY) for event_type, days in steps]
+
+
+def test_a_sequence_is_steps_in_order_with_anything_between_anywhere_in_the_history(warehouse: Warehouse) -> None:
+    events = [
+        *_path("through", ("a", 0), ("x", 1), ("b", 2), ("a", 3), ("c", 4)),
+        *_path("backwards", ("c", 0), ("b", 1), ("a", 2)),
+        *_path("on the way", ("a", 0), ("b", 1)),
+        *_path("late start counts", ("a", 0), ("a", 5), ("b", 8), ("c", 12)),
+        *_path("old and broken", ("a", 0), ("b", 8), ("c", 9)),
+    ]
+    assert _found(warehouse, events, _steps("a", "b", "c")) == {"through", "late start counts"}
+
+
+def test_steps_at_the_same_time_are_in_no_order(warehouse: Warehouse) -> None:
+    events = [
+        *_path("at once", ("a", 0), ("b", 0)),
+        *_path("at once and again", ("a", 0), ("b", 0), ("b", 1)),
+        *_path("twice at once", ("a", 0), ("a", 0)),
+        *_path("twice", ("a", 0), ("a", 1)),
+    ]
+    assert _found(warehouse, events, _steps("a", "b")) == {"at once and again"}
+    assert _found(warehouse, events, _steps("a", "a")) == {"twice"}
+
+
+def test_a_sequence_may_take_its_whole_window_and_no_longer(warehouse: Warehouse) -> None:
+    over = 7 + MILLISECOND / DAY
+    events = [*_path("in time", ("a", 0), ("b", 7)), *_path("too late", ("a", 0), ("b", over))]
+    for strict in (False, True):
+        assert _found(warehouse, events, _steps("a", "b", strict=strict)) == {"in time"}
+
+
+def test_nothing_lies_between_the_steps_of_a_strict_sequence(warehouse: Warehouse) -> None:
+    events = [
+        *_path("straight", ("x", 0), ("a", 1), ("b", 2), ("x", 3)),
+        *_path("distracted", ("a", 0), ("x", 1), ("b", 2)),
+        *_path("again", ("a", 0), ("a", 1), ("b", 2)),
+        *_path("beside, not between", ("a", 0), ("x", 0), ("b", 1), ("x", 1)),
+        *_path("identified between", ("a", 0), ("context_identified", 1), ("b", 2)),
+    ]
+    assert _found(warehouse, events, _steps("a", "b", strict=True)) == {"straight", "again", "beside, not between"}
+
+
+def test_a_sequence_shares_its_events_with_other_conditions(warehouse: Warehouse) -> None:
+    events = [*_path("once", ("a", 0), ("b", 1)), *_path("often", ("a", 0), ("a", 0), ("b", 1)), VISITOR]
+    twice = {"type": "event_count", "event_type": "a", "operator": "gte", "value": 2}
+    assert _found(warehouse, events, _steps("a", "b"), twice) == {"often"}
+    recently = {**twice, "value": 1, "window_days": 1}
+    assert _found(warehouse, events, _steps("a", "b"), recently, logic="OR") == {"once", "often"}
+    never = {"type": "event_count", "event_type": "b", "operator": "lt", "value": 1}
+    assert _found(warehouse, events, _steps("a", "b"), never, logic="OR") == {"once", "often", "visitor"}
+
+
+def test_membership_is_that_after_the_given_run_and_nobody_is_in_a_segment_never_computed(warehouse: Warehouse) -> None:
+    (tenant,) = warehouse.load([_event("stays"), _event("left"), _event("never in")])
+    moves = [(1, "stays", True), (1, "left", True), (2, "left", False)]
+    warehouse.mirror(
+        tenant,
+        [Change(segment_id=5, run_id=run, user_id=user, entered=entered, at=NOW) for run, user, entered in moves],
+    )
+
+    def found(operator: str, runs: dict[int, int]) -> set[str]:
+        condition = {"type": "segment_membership", "segment_id": 5, "operator": operator}
+        group = parse({"logic": "AND", "conditions": [condition]})
+        return set(warehouse.users(group, tenant, NOW, runs=runs))
+
+    assert (found("in", {5: 2}), found("not_in", {5: 2})) == ({"stays"}, {"left", "never in"})
+    assert (found("in", {5: 1}), found("not_in", {5: 1})) == ({"stays", "left"}, {"never in"})
+    assert (found("in", {}), found("not_in", {})) == (set(), {"stays", "left", "never in"})
+
+
+def test_in_the_past_later_events_and_users_do_not_exist(warehouse: Warehouse) -> None:
+    events = [
+        _event("old", {"plan": "free"}, event_type="context_identified", at=NOW - 9 * DAY),
+        _event("old", {"plan": "pro"}, event_type="context_identified", at=NOW - 2 * DAY),
+        _event("old", at=NOW - 9 * DAY),
+        _event("old", at=NOW - 2 * DAY),
+        _event("new", at=NOW - 2 * DAY),
+    ]
+    (tenant,) = warehouse.load(events)
+
+    def found(condition: Mapping[str, object], days_ago: int) -> set[str]:
+        group = parse({"logic": "AND", "conditions": [condition]})
+        return set(warehouse.users(group, tenant, NOW - days_ago * DAY, past=True))
+
+    free = {"type": "user_property", "property": "plan", "operator": "eq", "value": "free"}
+    assert (found(free, 3), found(free, 1)) == ({"old"}, set())
+    not_free = {**free, "operator": "neq"}
+    assert (found(not_free, 3), found(not_free, 1), found(not_free, 10)) == (set(), {"old", "new"}, set())
+    assert (found(_count("eq", 1), 3), found(_count("eq", 1), 1)) == ({"old"}, {"new"})
+    assert (found(_count("eq", 0), 3), found(_count("lt", 5), 10)) == (set(), set())
 
 
 def test_groups_nest_and_join_by_their_own_logic(warehouse: Warehouse) -> None:

@@ -1,15 +1,18 @@
 """A real embedded warehouse that takes histories and answers definitions."""
 
 import json
+from dataclasses import asdict
 from datetime import datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from clickhouse_connect import get_client
 
 from services.definition import Group
 from services.warehouse import schema
 from services.warehouse.compiler import compile_definition
+from tests.integration.compiler.ledgers import Change
 from tests.oracle.history import Event
 
 
@@ -32,9 +35,18 @@ class Warehouse:
                 self.client.raw_insert("events", insert_block="\n".join(part).encode(), fmt="JSONEachRow")
         return tenants
 
-    def users(self, group: Group, tenant_id: int, now: datetime) -> list[str]:
+    def mirror(self, tenant_id: int, changes: list[Change]) -> None:
+        """Store the ledgers of a tenant's segments."""
+        rows = [
+            json.dumps({**asdict(change), "tenant_id": tenant_id, "at": _milliseconds(change.at)}, ensure_ascii=False)
+            for change in changes
+        ]
+        if rows:
+            self.client.raw_insert("membership_changes", insert_block="\n".join(rows).encode(), fmt="JSONEachRow")
+
+    def users(self, group: Group, tenant_id: int, now: datetime, **keys: Any) -> list[str]:
         """The users of a tenant who match the definition, as the compiled SQL yields them."""
-        sql = compile_definition(group, tenant_id=tenant_id, now=now).sql
+        sql = compile_definition(group, tenant_id=tenant_id, now=now, **keys).sql
         return [row[0] for row in self.client.query(sql).result_rows]
 
     @staticmethod
@@ -44,11 +56,15 @@ class Warehouse:
                 "tenant_id": tenant_id,
                 "user_id": event.user_id,
                 "event_type": event.event_type,
-                "occurred_at": event.occurred_at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
-                "received_at": event.received_at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+                "occurred_at": _milliseconds(event.occurred_at),
+                "received_at": _milliseconds(event.received_at),
                 "event_id": str(event.event_id),
                 "payload": json.dumps(event.payload, separators=(",", ":"), ensure_ascii=False),
                 "batch_id": 1,
             },
             ensure_ascii=False,
         )
+
+
+def _milliseconds(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

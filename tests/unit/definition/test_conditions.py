@@ -6,10 +6,12 @@ from services.definition import (
     Comparison,
     EventCount,
     EventProperty,
+    EventSequence,
     Metric,
     Monetary,
     Operator,
     Recency,
+    SegmentMembership,
     UserProperty,
 )
 from tests.unit.definition.build import COUNT, all_of, errors, parsed
@@ -153,3 +155,56 @@ def test_an_aggregate_compares_with_numbers() -> None:
         assert ": must be a number, not " in text
     (text,) = errors(all_of({**MONETARY, "operator": "contains", "value": 1}))
     assert text.startswith("conditions[0].operator: 'contains' is not one of eq, ")
+
+
+SEQUENCE = {"type": "event_sequence", "events": ["visit", "order_placed"], "window_days": 7}
+MEMBERSHIP = {"type": "segment_membership", "segment_id": 7, "operator": "in"}
+
+
+def test_a_sequence_is_read_and_is_not_strict_unless_it_says_so() -> None:
+    read = EventSequence(events=("visit", "order_placed"), window_days=7)
+    assert parsed(SEQUENCE) == parsed({**SEQUENCE, "strict": False}) == parsed({**SEQUENCE, "strict": None}) == read
+    strict = parsed({**SEQUENCE, "events": ["a"] * 10, "strict": True})
+    assert strict == EventSequence(events=("a",) * 10, window_days=7, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "text"),
+    [
+        ({"events": ["a"]}, "events", "must have 2 to 10 event types, not 1"),
+        ({"events": ["a"] * 11}, "events", "must have 2 to 10 event types, not 11"),
+        ({"events": "a"}, "events", "must be a list, not text"),
+        ({"events": ["a", 1]}, "events[1]", "must be text, not a number"),
+        ({"events": ["a", ""]}, "events[1]", "must be 1 to 128 characters long"),
+        ({"window_days": 0}, "window_days", "must be a whole number of days from 1 to 36500"),
+        ({"strict": 1}, "strict", "must be true or false, not a number"),
+        ({"operator": "gt"}, "operator", "unknown key"),
+    ],
+)
+def test_a_wrong_key_of_a_sequence_is_named(changes: dict[str, object], place: str, text: str) -> None:
+    assert errors(all_of({**SEQUENCE, **changes})) == [f"conditions[0].{place}: {text}"]
+
+
+def test_a_sequence_needs_its_events_and_window() -> None:
+    assert errors(all_of({"type": "event_sequence"})) == [
+        "conditions[0].events: this key is required",
+        "conditions[0].window_days: this key is required",
+    ]
+
+
+def test_a_membership_is_read() -> None:
+    assert parsed(MEMBERSHIP) == SegmentMembership(segment_id=7, operator=Operator.IN)
+    assert parsed({**MEMBERSHIP, "segment_id": 7.0, "operator": "not_in"}) == SegmentMembership(
+        segment_id=7, operator=Operator.NOT_IN
+    )
+
+
+@pytest.mark.parametrize("segment_id", [0, -1, 2**31, 1.5, "7", None, True])
+def test_a_membership_needs_the_id_of_a_segment(segment_id: object) -> None:
+    (text,) = errors(all_of({**MEMBERSHIP, "segment_id": segment_id}))
+    assert text.startswith("conditions[0].segment_id: must be ")
+
+
+def test_a_membership_takes_two_operators() -> None:
+    (text,) = errors(all_of({**MEMBERSHIP, "operator": "eq"}))
+    assert text == "conditions[0].operator: 'eq' is not one of in, not_in"

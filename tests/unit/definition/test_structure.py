@@ -5,6 +5,7 @@ import json
 import pytest
 
 from services.definition import Group, Logic, leaves, parse
+from services.definition.conditions import READERS
 from tests.unit.definition.build import COUNT, all_of, errors
 
 
@@ -58,7 +59,7 @@ def test_every_error_is_reported_at_once() -> None:
         "conditions[1].conditions[0].event_type: must be 1 to 128 characters long",
         "conditions[1].conditions[0].window_days: must be a whole number of days from 1 to 36500",
         "conditions[1].conditions[1]: must be an object, not a number",
-        "conditions[2].type: 'nope' is not one of event_count, recency, monetary, event_property, user_property",
+        f"conditions[2].type: 'nope' is not one of {', '.join(READERS)}",
     ]
 
 
