@@ -40,6 +40,8 @@ def _end_process(loading: "asyncio.Task[None]") -> None:
 
 
 if __name__ == "__main__":
-    # The embedded engine takes its time zone from the process, once.
+    # The embedded engine takes its time zone from the process, once, and its allocator how soon freed memory goes back:
+    # by default after 5 s, in which a query that works through a lot of memory makes the process far larger than it is.
     os.environ["TZ"] = "UTC"
+    os.environ.setdefault("JE_MALLOC_CONF", "dirty_decay_ms:200")
     run("warehouse", main)

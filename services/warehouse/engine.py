@@ -25,11 +25,11 @@ Limits = dict[str, int | str]
 
 # Caches of the embedded engine; its defaults are made for a machine of its own and grow to gigabytes.
 EMBEDDED_OPTIONS = {
-    "mark_cache_size": 256 * MIB,
-    "primary_index_cache_size": 128 * MIB,
-    "index_mark_cache_size": 64 * MIB,
-    "query_condition_cache_size": 32 * MIB,
-    "compiled_expression_cache_size": 32 * MIB,
+    "mark_cache_size": 64 * MIB,
+    "primary_index_cache_size": 32 * MIB,
+    "index_mark_cache_size": 16 * MIB,
+    "query_condition_cache_size": 16 * MIB,
+    "compiled_expression_cache_size": 16 * MIB,
 }
 # Told, not assumed: defaults differ between the embedded engine, servers and releases.
 EVERYWHERE: Limits = {
@@ -46,8 +46,11 @@ LOADING: Limits = {
     # One thread reads a block's rows: two are no faster below 10 MiB and take the second core from the services.
     "input_format_parallel_parsing": 0,
     "max_insert_threads": 1,
-    "max_memory_usage": 2048 * MIB,
+    # No limit of its own: a block that is refused once is refused whenever it is tried again.
+    "max_memory_usage": 0,
 }
+# NULL is no value of any column of a ledger.
+MIRRORING: Limits = LOADING | {"input_format_null_as_default": 0}
 
 
 class Lane:
@@ -81,16 +84,24 @@ class Lane:
 class Engine:
     """The one place that opens the warehouse.
 
-    `loads` inserts, `lookups` answers short questions, `definitions` evaluates one definition at a time.
+    `loads` inserts, `mirrors` appends to the mirror of the ledgers, `lookups` answers short questions, `definitions`
+    evaluates one definition at a time.
     """
 
     def __init__(self, settings: Settings, own: WarehouseSettings) -> None:
         self._settings = settings
+        self._options = EMBEDDED_OPTIONS | {"max_server_memory_usage": own.engine_bytes}
         self._ready = False
         self.loads = Lane("load", 1, lambda: self._connect(LOADING))
+        self._mirrors = Lane("mirror", 1, lambda: self._connect(MIRRORING))
         self._lookups = Lane("lookup", own.lookup_threads, lambda: self._connect(_lookup_limits(own)))
         self._definitions = Lane("definition", 1, lambda: self._connect(_definition_limits(own)))
         self._health = Lane("health", 1, lambda: self._connect(_lookup_limits(own)))
+
+    @property
+    def mirrors(self) -> Lane:
+        """Appends to the mirror of the ledgers. Raises Unavailable before the engine is open."""
+        return self._opened(self._mirrors)
 
     @property
     def lookups(self) -> Lane:
@@ -116,7 +127,7 @@ class Engine:
 
     def close(self) -> None:
         """Takes no more work."""
-        for lane in (self.loads, self._lookups, self._definitions, self._health):
+        for lane in (self.loads, self._mirrors, self._lookups, self._definitions, self._health):
             lane.close()
 
     def _opened(self, lane: Lane) -> Lane:
@@ -129,7 +140,7 @@ class Engine:
         if urlsplit(dsn).scheme != "chdb":
             return clickhouse_connect.get_client(dsn=dsn, settings={**EVERYWHERE, **limits}, tz_mode="aware")
         return clickhouse_connect.get_client(
-            dsn=dsn, settings={**EVERYWHERE, **limits}, tz_mode="aware", chdb_options=EMBEDDED_OPTIONS
+            dsn=dsn, settings={**EVERYWHERE, **limits}, tz_mode="aware", chdb_options=self._options
         )
 
 
@@ -141,18 +152,18 @@ def use_temporary_directory(directory: Path) -> None:
 
 
 def _lookup_limits(own: WarehouseSettings) -> Limits:
-    return _limits(own.lookup_memory_mib, own.lookup_seconds)
+    return _limits(own.lookup_bytes, own.lookup_seconds)
 
 
 def _definition_limits(own: WarehouseSettings) -> Limits:
-    return _limits(own.definition_memory_mib, own.definition_seconds)
+    return _limits(own.definition_bytes, own.definition_seconds)
 
 
-def _limits(memory_mib: int, seconds: int) -> Limits:
+def _limits(memory_bytes: int, seconds: int) -> Limits:
     return {
-        "max_memory_usage": memory_mib * MIB,
+        "max_memory_usage": memory_bytes,
         # Above a third of the memory, groups go to disk: 12 % slower instead of refused.
-        "max_bytes_before_external_group_by": memory_mib * MIB // 3,
-        "max_bytes_before_external_sort": memory_mib * MIB // 3,
+        "max_bytes_before_external_group_by": memory_bytes // 3,
+        "max_bytes_before_external_sort": memory_bytes // 3,
         "max_execution_time": seconds,
     }

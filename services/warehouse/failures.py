@@ -10,8 +10,8 @@ from services.kit.errors import Invalid, Unavailable
 # Numbers of src/Common/ErrorCodes.cpp in ClickHouse.
 TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED, QUERY_WAS_CANCELLED = 159, 160, 241, 394
 
-# What the parsers of text, numbers, times and UUIDs raise.
-_UNREADABLE = frozenset({6, 25, 26, 27, 32, 33, 38, 41, 53, 69, 72, 117, 376, 407, 467})
+# What the parsers of text, numbers, times and UUIDs raise, and a row that breaks a rule of its table.
+_UNREADABLE = frozenset({6, 25, 26, 27, 32, 33, 38, 41, 53, 69, 72, 117, 376, 407, 467, 469})
 
 
 class TooCostly(Invalid):
@@ -46,7 +46,8 @@ def told_to_callers() -> Iterator[None]:
     except ClickHouseError as error:
         code = code_of(error)
         if code == MEMORY_LIMIT_EXCEEDED:
-            raise TooCostly from error
+            # Only the engine's message tells its own limit from that of the query.
+            raise (Unavailable if "(total)" in str(error) else TooCostly) from error
         if code in (TIMEOUT_EXCEEDED, TOO_SLOW):
             raise TooSlow from error
         if code == QUERY_WAS_CANCELLED or (code is None and isinstance(error, OperationalError)):

@@ -1,23 +1,22 @@
-"""Evaluating definitions: count and sample, or every matching user as a stream."""
+"""Evaluating definitions: count and sample, beside a segment's members, or every matching user as a stream."""
 
 import asyncio
-import json
 import threading
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import datetime
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeVar, cast
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from services.definition import DefinitionError, parse
-from services.kit.errors import Failure, Invalid, Unavailable
+from services.kit.errors import Failure, Unavailable
 from services.warehouse import store
-from services.warehouse.compiler import compile_definition
 from services.warehouse.engine import Engine
+from services.warehouse.evaluation import Evaluation
+
+T = TypeVar("T")
 
 CHUNK_BYTES = 1024 * 1024
 # Chunks that wait for a caller who reads slower than the engine answers.
@@ -35,38 +34,28 @@ class Preview:
     sql: str
 
 
-def compiled(definition: str, tenant_id: int, now: datetime) -> str:
-    """The SQL of a definition given as JSON text. Raises Invalid with every error in it."""
-    try:
-        raw = json.loads(definition)
-    except (ValueError, RecursionError) as error:
-        raise Invalid({"definition": [f"is not JSON: {error}"]}) from error
-    try:
-        return compile_definition(parse(raw), tenant_id=tenant_id, now=now).sql
-    except DefinitionError as error:
-        raise Invalid({"definition": error.errors}) from error
+async def preview(engine: Engine, evaluation: Evaluation, sample: int) -> Preview:
+    """Counts the users who match and takes the first `sample` in byte order."""
+    users = evaluation.users()
+    count, ids = await _in_turn(engine, lambda client, tag: store.count_and_sample(client, users, sample, tag))
+    return Preview(matched_users=count, sample_user_ids=ids, sql=users)
 
 
-async def preview(engine: Engine, sql: str, sample: int) -> Preview:
-    """Counts the users that `sql` yields and takes the first `sample` in byte order."""
-    tag = uuid.uuid4().hex
-    try:
-        count, ids = await engine.definitions.ask(lambda client: store.count_and_sample(client, sql, sample, tag))
-    except asyncio.CancelledError:
-        await _stop(engine, tag)
-        raise
-    return Preview(matched_users=count, sample_user_ids=ids, sql=sql)
+async def diff(engine: Engine, evaluation: Evaluation, segment_id: int, sample: int) -> store.Difference:
+    """Compares the users who match with the members of a segment, with the first `sample` ids in byte order."""
+    users, members = evaluation.users(), evaluation.members(segment_id)
+    return await _in_turn(engine, lambda client, tag: store.compare(client, users, members, sample, tag))
 
 
-async def stream(engine: Engine, sql: str) -> AsyncGenerator[bytes, None]:
-    """The users that `sql` yields in byte order, as chunks of whole lines of PostgreSQL COPY text.
+async def stream(engine: Engine, evaluation: Evaluation) -> AsyncGenerator[bytes, None]:
+    """The users who match in byte order, as chunks of whole lines of PostgreSQL COPY text.
 
     The query ends when the caller stops reading.
     """
     flow = _Flow()
     tag = uuid.uuid4().hex
     pumping = asyncio.ensure_future(
-        engine.definitions.ask(lambda client: _pump(client, store.sorted_users(sql, tag), flow))
+        engine.definitions.ask(lambda client: _pump(client, store.sorted_users(evaluation.users(), tag), flow))
     )
     pumping.add_done_callback(flow.end)
     try:
@@ -77,6 +66,16 @@ async def stream(engine: Engine, sql: str) -> AsyncGenerator[bytes, None]:
         flow.stop()
         if not pumping.done():
             await _stop(engine, tag)
+
+
+async def _in_turn(engine: Engine, work: Callable[[Client, str], T]) -> T:
+    """Calls `work` when no other definition is evaluated; stops its queries, which carry the tag, with the caller."""
+    tag = uuid.uuid4().hex
+    try:
+        return await engine.definitions.ask(lambda client: work(client, tag))
+    except asyncio.CancelledError:
+        await _stop(engine, tag)
+        raise
 
 
 class _Flow:

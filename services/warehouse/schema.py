@@ -30,6 +30,16 @@ TABLES = (
     ) ENGINE = ReplacingMergeTree(ver) ORDER BY (tenant_id, user_id)
     SETTINGS non_replicated_deduplication_window = 10000
     """,
+    # The mirror of the ledgers in PostgreSQL, for definitions that refer to segments: made when first needed,
+    # and caught up in the ledger's order, so that its last row tells how far it is. A row that came twice does no harm.
+    # On disk at once, for the same reason: rows that a power cut takes must be the last ones.
+    """
+    CREATE TABLE IF NOT EXISTS membership_changes (
+      tenant_id UInt32, segment_id UInt32, run_id UInt64, user_id String, entered Bool, at DateTime64(3, 'UTC'),
+      CONSTRAINT filled CHECK run_id > 0 AND user_id != ''
+    ) ENGINE = MergeTree ORDER BY (tenant_id, segment_id, run_id, user_id)
+    SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+    """,
     # Takes rows and stores nothing: tells whether rows can be read.
     """
     CREATE TABLE IF NOT EXISTS events_probe (

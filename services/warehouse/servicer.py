@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
+from random import Random
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -13,8 +14,10 @@ from services.kit.caller import current_caller
 from services.kit.context import Context
 from services.kit.errors import NotFound
 from services.kit.wire import moment, timestamp
-from services.warehouse import matches, store
+from services.warehouse import matches, mirror, store
 from services.warehouse.engine import Engine
+from services.warehouse.estimates import estimate
+from services.warehouse.evaluation import Evaluation, read_definition
 from services.warehouse.loading.loader import Loader
 
 
@@ -28,17 +31,55 @@ class WarehouseServicer(warehouse_pb2_grpc.WarehouseServiceServicer):
     async def PreviewDefinition(
         self, request: pb.PreviewDefinitionRequest, context: Context
     ) -> pb.PreviewDefinitionResponse:
-        sql = matches.compiled(request.definition, current_caller().tenant, _now(request))
-        preview = await matches.preview(self._engine, sql, request.sample_limit)
+        preview = await matches.preview(self._engine, _evaluation(request.evaluation), request.sample_limit)
         return pb.PreviewDefinitionResponse(
             matched_users=preview.matched_users, sample_user_ids=preview.sample_user_ids, sql=preview.sql
         )
 
     async def StreamMatches(self, request: pb.StreamMatchesRequest, context: Context) -> AsyncIterator[pb.MatchChunk]:
-        sql = matches.compiled(request.definition, current_caller().tenant, _now(request))
-        async with aclosing(matches.stream(self._engine, sql)) as chunks:
+        async with aclosing(matches.stream(self._engine, _evaluation(request.evaluation))) as chunks:
             async for chunk in chunks:
                 yield pb.MatchChunk(copy_text=chunk)
+
+    async def DiffDefinition(self, request: pb.DiffDefinitionRequest, context: Context) -> pb.DiffDefinitionResponse:
+        evaluation = _evaluation(request.evaluation)
+        found = await matches.diff(self._engine, evaluation, request.segment_id, request.sample_limit)
+        return pb.DiffDefinitionResponse(
+            entering=found.entering,
+            leaving=found.leaving,
+            staying=found.staying,
+            sample_entering_ids=found.sample_entering_ids,
+            sample_leaving_ids=found.sample_leaving_ids,
+        )
+
+    async def EstimateDefinition(
+        self, request: pb.EstimateDefinitionRequest, context: Context
+    ) -> pb.EstimateDefinitionResponse:
+        evaluation = _evaluation(request.evaluation)
+        # Among the look-ups, so that it does not wait for a definition that takes its time.
+        found = await self._engine.lookups.ask(lambda client: estimate(client, evaluation, Random()))
+        return pb.EstimateDefinitionResponse(
+            estimated_users=found.matched_users,
+            sample_size=found.sample_size,
+            total_users=found.total_users,
+            sampled=found.sampled,
+        )
+
+    async def GetMirrorPosition(self, request: pb.GetMirrorPositionRequest, context: Context) -> pb.MirrorPosition:
+        tenant_id = current_caller().tenant
+        run_id, user_id = await self._engine.lookups.ask(
+            lambda client: mirror.position(client, tenant_id, request.segment_id)
+        )
+        return pb.MirrorPosition(run_id=run_id, user_id=user_id)
+
+    async def AppendMembershipChanges(
+        self, request: pb.AppendMembershipChangesRequest, context: Context
+    ) -> pb.AppendMembershipChangesResponse:
+        tenant_id = current_caller().tenant
+        await self._engine.mirrors.ask(
+            lambda client: mirror.append(client, tenant_id, request.segment_id, request.copy_text)
+        )
+        return pb.AppendMembershipChangesResponse()
 
     async def SearchUsers(self, request: pb.SearchUsersRequest, context: Context) -> pb.SearchUsersResponse:
         tenant_id = current_caller().tenant
@@ -77,8 +118,15 @@ class WarehouseServicer(warehouse_pb2_grpc.WarehouseServiceServicer):
         return pb.LoadPosition(sequence=self._loader.loaded)
 
 
-def _now(request: Message) -> datetime:
-    return _optional(request, "now") or datetime.now(UTC)
+def _evaluation(message: pb.Evaluation) -> Evaluation:
+    """What is asked for, in the caller's tenant. Raises Invalid on a definition that does not parse."""
+    return Evaluation(
+        tenant_id=current_caller().tenant,
+        group=read_definition(message.definition),
+        now=_optional(message, "now") or datetime.now(UTC),
+        past=message.past,
+        runs=dict(message.runs),
+    )
 
 
 def _optional(request: Message, field: str) -> datetime | None:

@@ -57,6 +57,17 @@ class EventFilter:
     until: datetime | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """How a set of users differs from a segment's members, with samples of ids in byte order."""
+
+    entering: int
+    leaving: int
+    staying: int
+    sample_entering_ids: list[str]
+    sample_leaving_ids: list[str]
+
+
 def search_users(client: Client, tenant_id: int, text: str, limit: int, offset: int) -> tuple[int, list[UserSummary]]:
     """How many user ids contain `text`, and a page of them: those that begin with it first, then by id."""
     bound = {"tenant": tenant_id, "text": text, "limit": limit, "offset": offset}
@@ -142,6 +153,28 @@ def count_and_sample(client: Client, users: str, sample: int, tag: str) -> tuple
     query = f"SELECT count(), groupArraySorted({max(sample, 1)})(user_id) /* {tag} */\nFROM (\n{users}\n)"
     matching, ids = _rows(client, query)[0]
     return matching, list(ids[:sample])
+
+
+def compare(client: Client, users: str, members: str, sample: int, tag: str) -> Difference:
+    """Users that one statement yields and those of another, the members; `sample` and `tag` as before."""
+    first = f"groupArraySortedIf({max(sample, 1)})"
+    query = f"""
+        SELECT countIf(side = 1), countIf(side = 2), countIf(side = 3),
+          {first}(user_id, side = 1), {first}(user_id, side = 2) /* {tag} */
+        FROM (
+          SELECT user_id, sum(side) AS side
+          FROM (SELECT user_id, 1 AS side FROM (\n{users}\n) UNION ALL SELECT user_id, 2 AS side FROM (\n{members}\n))
+          GROUP BY user_id
+        )
+    """
+    entering, leaving, staying, first_entering, first_leaving = _rows(client, query)[0]
+    return Difference(
+        entering=entering,
+        leaving=leaving,
+        staying=staying,
+        sample_entering_ids=list(first_entering[:sample]),
+        sample_leaving_ids=list(first_leaving[:sample]),
+    )
 
 
 def sorted_users(users: str, tag: str) -> str:

@@ -53,6 +53,10 @@ class Processes:
         """The id of a running process."""
         return self._running[module].pid
 
+    def is_running(self, module: str) -> bool:
+        """Whether a process that was started has not ended."""
+        return self._running[module].poll() is None
+
     def close(self) -> None:
         """Ends what still runs."""
         for module in list(self._running):

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from services.gen.segops.warehouse.v1 import warehouse_pb2 as pb
+from tests.integration.warehouse.ledger import append, line
 from tests.integration.warehouse.processes import Metadata, Warehouse
 from tests.integration.warehouse.rows import Event, payload, rows
 from tests.integration.warehouse.test_lookups import HOSTILE_IDS
@@ -25,7 +26,7 @@ def did(event_type: str, at_least: int = 1) -> str:
 
 async def matches(warehouse: Warehouse, metadata: Metadata, definition: str) -> list[bytes]:
     """The chunks of a whole stream."""
-    request = pb.StreamMatchesRequest(definition=definition)
+    request = pb.StreamMatchesRequest(evaluation=pb.Evaluation(definition=definition))
     return [chunk.copy_text async for chunk in warehouse.stub.StreamMatches(request, metadata=metadata)]
 
 
@@ -55,7 +56,9 @@ async def test_a_preview_counts_all_and_shows_the_first(warehouse: Warehouse, te
     await load(warehouse, tenant, [Event(user_id=user_id) for user_id in HOSTILE_IDS for _ in "12"])
     ids = sorted(set(HOSTILE_IDS), key=str.encode)
     for sample in (0, 1, 10, 100):
-        request = pb.PreviewDefinitionRequest(definition=did("page_viewed", 2), sample_limit=sample)
+        request = pb.PreviewDefinitionRequest(
+            evaluation=pb.Evaluation(definition=did("page_viewed", 2)), sample_limit=sample
+        )
         preview = await warehouse.stub.PreviewDefinition(request, metadata=warehouse.metadata(tenant))
         assert preview.matched_users == len(ids)
         assert list(preview.sample_user_ids) == ids[:sample]
@@ -69,8 +72,8 @@ async def test_now_decides_what_is_in_a_window(warehouse: Warehouse, tenant: int
         {"type": "event_count", "event_type": "page_viewed", "operator": "gte", "value": 1, "window_days": 1}
     ]})  # fmt: skip
     for hours, count in ((23, 1), (24, 0)):
-        request = pb.PreviewDefinitionRequest(definition=recent)
-        request.now.FromSeconds(int(event.occurred_at.timestamp()) + 3600 * hours + 1)
+        request = pb.PreviewDefinitionRequest(evaluation=pb.Evaluation(definition=recent))
+        request.evaluation.now.FromSeconds(int(event.occurred_at.timestamp()) + 3600 * hours + 1)
         preview = await warehouse.stub.PreviewDefinition(request, metadata=warehouse.metadata(tenant))
         assert preview.matched_users == count
 
@@ -79,7 +82,9 @@ async def test_now_decides_what_is_in_a_window(warehouse: Warehouse, tenant: int
 async def test_a_definition_that_does_not_parse_is_invalid(warehouse: Warehouse, tenant: int, definition: str) -> None:
     metadata: Any = warehouse.metadata(tenant)
     with pytest.raises(grpc.aio.AioRpcError) as failure:
-        await warehouse.stub.PreviewDefinition(pb.PreviewDefinitionRequest(definition=definition), metadata=metadata)
+        await warehouse.stub.PreviewDefinition(
+            pb.PreviewDefinitionRequest(evaluation=pb.Evaluation(definition=definition)), metadata=metadata
+        )
     assert failure.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     body = dict(failure.value.trailing_metadata() or ())["x-http-body"]
     assert list(json.loads(body)) == ["definition"]
@@ -99,8 +104,15 @@ async def test_a_large_stream_is_whole_and_one_that_nobody_reads_holds_up_nobody
     assert max(len(chunk) for chunk in chunks) < 1_100_000
     assert b"".join(chunks).decode().splitlines() == ids
 
-    unread = warehouse.stub.StreamMatches(pb.StreamMatchesRequest(definition=did("page_viewed")), metadata=metadata)
+    unread = warehouse.stub.StreamMatches(
+        pb.StreamMatchesRequest(evaluation=pb.Evaluation(definition=did("page_viewed"))), metadata=metadata
+    )
     await unread.read()
+    # Neither estimates nor the mirror wait for definitions.
+    estimating = pb.EstimateDefinitionRequest(evaluation=pb.Evaluation(definition=did("page_viewed")))
+    estimate = await warehouse.stub.EstimateDefinition(estimating, metadata=metadata, timeout=CALL_SECONDS)
+    assert (estimate.estimated_users, estimate.sampled) == (len(ids), False)
+    await append(warehouse, tenant, 7, line(1, "u"))
     waiting = asyncio.create_task(matches(warehouse, metadata, did("page_viewed", 2)))
     done, _ = await asyncio.wait([waiting], timeout=0.5)
     assert not done

@@ -1,0 +1,45 @@
+"""The mirror of the segments' ledgers in PostgreSQL: where it ends, and what comes next."""
+
+import uuid
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from services.kit.errors import Invalid
+from services.warehouse.failures import is_unreadable
+
+
+class UnreadableChanges(Invalid):
+    """The changes of a ledger cannot be read; none of them was taken."""
+
+
+def position(client: Client, tenant_id: int, segment_id: int) -> tuple[int, str]:
+    """Run and user of a segment's last change here; run 0 when there is none."""
+    # Reads the end of the primary key: one row, however many there are.
+    query = """
+        SELECT run_id, user_id FROM membership_changes
+        WHERE tenant_id = {tenant:UInt32} AND segment_id = {segment:Int32}
+        ORDER BY run_id DESC, user_id DESC LIMIT 1
+    """
+    rows = client.query(query, parameters={"tenant": tenant_id, "segment": segment_id}).result_rows
+    return (rows[0][0], rows[0][1]) if rows else (0, "")
+
+
+def append(client: Client, tenant_id: int, segment_id: int, copy_text: bytes) -> None:
+    """Adds changes: lines of run, user, 1 or 0, and instant. All of them or, raising UnreadableChanges, none."""
+    if segment_id < 1 or not copy_text.endswith(b"\n"):
+        raise UnreadableChanges
+    begin = b"%d\t%d\t" % (tenant_id, segment_id)
+    lines = begin + copy_text[:-1].replace(b"\n", b"\n" + begin) + b"\n"
+    # A new token each time: the engine would take the same lines for a repetition, also if it lost them in a crash.
+    settings = {"insert_deduplication_token": uuid.uuid4().hex}
+    try:
+        # The engine would store any bytes.
+        copy_text.decode()
+        client.raw_insert("membership_changes", insert_block=lines, fmt="TabSeparated", settings=settings)
+    except UnicodeDecodeError as error:
+        raise UnreadableChanges from error
+    except ClickHouseError as error:
+        if is_unreadable(error):
+            raise UnreadableChanges from error
+        raise
