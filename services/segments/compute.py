@@ -3,15 +3,20 @@
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.kit.errors import Failure, Invalid, NotFound, Unavailable
+from services.kit.errors import Failure, Invalid, Unavailable
 from services.kit.postgres import Database
-from services.segments import store
+from services.segments import ledger_store, reference_store, store
+from services.segments.dependencies import queue_dependents, queue_if_overtaken
+from services.segments.evaluation import Evaluation
+from services.segments.ledger_store import Run
+from services.segments.queueing import NoDefinition, Queue, QueuedCompute
 
 log = logging.getLogger("compute")
 
@@ -23,109 +28,109 @@ INTERRUPTED = "The compute was interrupted too often; try again later."
 UNEXPECTED = "The compute failed unexpectedly; try again later."
 
 
-class NoDefinition(Invalid):
-    """The segment has no definition to compute."""
-
-    def __init__(self) -> None:
-        super().__init__(detail=type(self).__doc__ or "")
-
-
-class Queue(Protocol):
-    """Where computes wait for a worker."""
-
-    async def put(self, connection: AsyncConnection, *, tenant_id: int, segment_id: int) -> None:
-        """Queues a compute in the connection's transaction."""
-
-
 class Matches(Protocol):
-    """Who answers which users a definition matches."""
+    """Who answers which users of a tenant a definition matches."""
 
-    def stream(self, tenant_id: int, definition: object, now: datetime) -> AsyncGenerator[bytes]:
-        """The matching user ids at an instant, one a line in COPY's text format, each once. Raises a Failure."""
+    async def ready(self, tenant_id: int, definition: object, now: datetime) -> Evaluation:
+        """The definition at an instant, ready to be evaluated. Raises a Failure."""
 
-
-async def request_compute(database: Database, queue: Queue, tenant_id: int, segment_id: int) -> None:
-    """Queues a compute unless one waits or runs. Raises NotFound, or NoDefinition."""
-    async with database.tenant(tenant_id) as connection:
-        segment = await store.lock_segment(connection, segment_id)
-        if segment is None:
-            raise NotFound
-        if segment.definition is None:
-            raise NoDefinition
-        if segment.status != "computing":
-            await store.change_segment(connection, segment_id, {"status": "computing"})
-            await queue.put(connection, tenant_id=tenant_id, segment_id=segment_id)
+    def stream(self, tenant_id: int, evaluation: Evaluation) -> AsyncGenerator[bytes]:
+        """The matching user ids, one a line in COPY's text format, each once. Raises a Failure."""
 
 
 class Computer:
     """Runs computes. Until one commits, readers see the membership before it."""
 
-    def __init__(self, database: Database, matches: Matches) -> None:
+    def __init__(self, database: Database, matches: Matches, queue: Queue) -> None:
         self._database = database
         self._matches = matches
+        self._queue = queue
 
-    async def run(self, tenant_id: int, segment_id: int, *, retries: int) -> None:
-        """Computes a segment, or records why it cannot be.
+    async def run(self, compute: QueuedCompute, *, retries: int) -> None:
+        """Computes a segment, puts it off for one that it refers to, or records why it cannot be computed.
 
         Raises Unavailable when another try makes sense; `retries` counts those that were made before this one.
         """
         try:
             if retries > MOST_RETRIES:
-                await self._give_up(tenant_id, segment_id, INTERRUPTED)
+                await self._give_up(compute, INTERRUPTED)
                 return
-            await self._compute(tenant_id, segment_id)
+            await self._compute(compute)
         except Unavailable as failure:
             if retries < MOST_RETRIES:
                 raise
-            await self._give_up(tenant_id, segment_id, _reason(failure))
+            await self._give_up(compute, _reason(failure))
         except Failure as failure:
-            await self._give_up(tenant_id, segment_id, _reason(failure))
+            await self._give_up(compute, _reason(failure))
         except Exception:
-            log.exception("a compute failed", extra={"tenant_id": tenant_id, "segment_id": segment_id})
-            await self._give_up(tenant_id, segment_id, UNEXPECTED)
+            log.exception("a compute failed", extra={"tenant_id": compute.tenant_id, "segment_id": compute.segment_id})
+            await self._give_up(compute, UNEXPECTED)
 
-    async def _give_up(self, tenant_id: int, segment_id: int, reason: str) -> None:
+    async def _give_up(self, compute: QueuedCompute, reason: str) -> None:
         """Records a failed compute with a sentence for the public. The membership stays as it was."""
-        async with self._database.tenant(tenant_id) as connection:
-            await store.take_compute_turn(connection, segment_id)
-            segment = await store.lock_segment(connection, segment_id)
+        async with self._database.tenant(compute.tenant_id) as connection:
+            await ledger_store.take_compute_turn(connection, compute.segment_id)
+            segment = await store.lock_segment(connection, compute.segment_id)
             if _is_wanted(segment):
-                await store.change_segment(connection, segment_id, {"status": "failed", "last_error": reason})
+                outcome = {"status": "failed", "last_error": reason}
+                await store.change_segment(connection, compute.segment_id, outcome)
 
-    async def _compute(self, tenant_id: int, segment_id: int) -> None:
-        async with self._database.tenant(tenant_id) as connection:
-            await store.take_compute_turn(connection, segment_id)
-            segment = await store.find_segment(connection, segment_id)
+    async def _compute(self, compute: QueuedCompute) -> None:
+        async with self._database.tenant(compute.tenant_id) as connection:
+            await ledger_store.take_compute_turn(connection, compute.segment_id)
+            segment = await store.find_segment(connection, compute.segment_id)
             if segment is None or not _is_wanted(segment):
                 return
             if segment.definition is None:
                 raise NoDefinition
-            now = _this_instant()
-            async with aclosing(self._matches.stream(tenant_id, segment.definition, now)) as chunks:
-                member_count = await store.copy_matches(connection, chunks)
-            if not await store.keep_segment(connection, segment_id):
+            if await reference_store.is_upstream_computing(connection, compute.segment_id):
+                await self._queue.put(connection, replace(compute, waits=compute.waits + 1))
                 return
-            exited = await store.drop_exits(connection, segment_id)
-            entered = await store.add_entries(connection, tenant_id, segment_id, now)
-            outcome = {
-                "status": "computed",
-                "member_count": member_count,
-                "last_computed_at": now,
-                "last_error": None,
-            }
-            await store.change_segment(connection, segment_id, outcome)
+            now = _this_instant()
+            evaluation = await self._matches.ready(compute.tenant_id, segment.definition, now)
+            async with aclosing(self._matches.stream(compute.tenant_id, evaluation)) as chunks:
+                member_count = await ledger_store.copy_matches(connection, chunks)
+            if not await store.keep_segment(connection, compute.segment_id):
+                return
+            run = Run(
+                tenant_id=compute.tenant_id,
+                segment_id=compute.segment_id,
+                version=segment.version,
+                cause=compute.cause,
+                computed_at=now,
+                member_count=member_count,
+            )
+            written = await self._write(connection, run, evaluation)
         log.info(
             "computed",
             extra={
-                "tenant_id": tenant_id,
-                "segment_id": segment_id,
-                "version": segment.version,
+                "tenant_id": run.tenant_id,
+                "segment_id": run.segment_id,
+                "version": run.version,
+                "cause": run.cause,
                 "members": member_count,
-                "entered": entered,
-                "exited": exited,
+                "entered": written.entered,
+                "exited": written.exited,
                 "seconds": round((datetime.now(UTC) - now).total_seconds(), 3),
             },
         )
+
+    async def _write(self, connection: AsyncConnection, run: Run, evaluation: Evaluation) -> Row[Any]:
+        """Writes ledger, membership and segment, and queues what has to be computed after it."""
+        written = await ledger_store.write_run(connection, run)
+        if written.entered or written.exited:
+            await ledger_store.apply_run(connection, run.segment_id, written.id)
+            await queue_dependents(connection, self._queue, run.tenant_id, run.segment_id)
+        outcome = {
+            "status": "computed",
+            "member_count": run.member_count,
+            "last_computed_at": run.computed_at,
+            "last_error": None,
+            "last_run_id": written.id,
+        }
+        await store.change_segment(connection, run.segment_id, outcome)
+        await queue_if_overtaken(connection, self._queue, run.tenant_id, run.segment_id, evaluation.runs)
+        return written
 
 
 def _is_wanted(segment: Row[Any] | None) -> bool:

@@ -1,4 +1,4 @@
-"""Cursors of member lists: the last user id of a page, signed for one segment of one tenant."""
+"""Cursors: the last place of a page, signed for one kind of list of one segment of one tenant."""
 
 import base64
 import binascii
@@ -8,18 +8,19 @@ SIGNATURE_BYTES = 16
 
 
 class Cursors:
-    """Makes and reads cursors. They stay valid as long as the secret does, over every recompute."""
+    """Makes and reads the cursors of one kind of list. They stay valid as long as the secret does."""
 
-    def __init__(self, secret: str) -> None:
-        self._key = hmac.digest(secret.encode(), b"cursors of member lists", "sha256")
+    def __init__(self, secret: str, lists: str) -> None:
+        """`lists` names the kind, such as "member lists"."""
+        self._key = hmac.digest(secret.encode(), f"cursors of {lists}".encode(), "sha256")
 
-    def make(self, tenant_id: int, segment_id: int, user_id: str) -> str:
-        """A cursor for what comes after `user_id`."""
-        place = user_id.encode()
-        return base64.urlsafe_b64encode(self._sign(tenant_id, segment_id, place) + place).decode().rstrip("=")
+    def make(self, tenant_id: int, segment_id: int, place: str) -> str:
+        """A cursor for what comes after `place`."""
+        signed = place.encode()
+        return base64.urlsafe_b64encode(self._sign(tenant_id, segment_id, signed) + signed).decode().rstrip("=")
 
     def read(self, tenant_id: int, segment_id: int, cursor: str) -> str | None:
-        """The user id in a cursor; None when it was not made here for this segment."""
+        """The place in a cursor; None when it was not made here for such a list of this segment."""
         try:
             signed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):

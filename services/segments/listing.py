@@ -1,6 +1,6 @@
 """Reading segments and their members."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from services.segments.cursors import Cursors
 from services.segments.fields import number_errors, raise_wrong, user_id_errors
 
 MAX_MEMBERS = 10_000
+STREAMED_MEMBERS = 1_000
 FORGED = "This cursor is not valid for this list."
 
 
@@ -24,7 +25,7 @@ class Members:
 
     computed_at: datetime | None
     count: int
-    rows: Sequence[Row[str, datetime]]
+    rows: Sequence[Row[Any]]
     next_cursor: str | None
 
 
@@ -46,6 +47,17 @@ async def page_of_segments(
         return count, await store.list_segments(connection, search, limit=page.limit, offset=page.offset)
 
 
+async def page_of_versions(
+    database: Database, tenant_id: int, segment_id: int, page: Page
+) -> tuple[int, Sequence[Row[Any]]]:
+    """How many definitions a segment has had, and a page of them, newest first. Raises NotFound."""
+    async with database.tenant(tenant_id) as connection:
+        if await store.find_segment(connection, segment_id) is None:
+            raise NotFound
+        count = await store.count_versions(connection, segment_id)
+        return count, await store.list_versions(connection, segment_id, limit=page.limit, offset=page.offset)
+
+
 async def segments_of_user(database: Database, tenant_id: int, user_id: str) -> Sequence[Row[Any]]:
     """The segments one user is in, by name; none for an unknown user. Raises Invalid."""
     raise_wrong(user_id=user_id_errors(user_id))
@@ -60,14 +72,25 @@ async def page_of_members(
     after = cursors.read(tenant_id, segment_id, cursor) if cursor else ""
     raise_wrong(limit=number_errors(limit, 1, MAX_MEMBERS), cursor=[FORGED] if after is None else [])
     async with database.tenant(tenant_id) as connection:
-        segment = await store.find_segment(connection, segment_id)
-        if segment is None:
-            raise NotFound
-        rows = await store.list_members(connection, segment_id, after=after or "", limit=limit + 1)
+        found = await store.list_members(connection, segment_id, after=after or "", limit=limit + 1)
+    if not found:
+        raise NotFound
+    rows = [row for row in found if row.user_id is not None]
     shown, is_last = rows[:limit], len(rows) <= limit
     return Members(
-        computed_at=segment.last_computed_at,
-        count=segment.member_count,
+        computed_at=found[0].last_computed_at,
+        count=found[0].member_count,
         rows=shown,
         next_cursor=None if is_last else cursors.make(tenant_id, segment_id, shown[-1].user_id),
     )
+
+
+async def stream_members(
+    database: Database, tenant_id: int, segment_id: int
+) -> AsyncGenerator[Sequence[Row[str, datetime, datetime]]]:
+    """Every member by user id, in parts, as of one moment. Keeps a connection until it ends. Raises NotFound."""
+    async with database.tenant(tenant_id) as connection:
+        if await store.find_segment(connection, segment_id) is None:
+            raise NotFound
+        async for rows in await store.stream_members(connection, segment_id, chunk=STREAMED_MEMBERS):
+            yield rows

@@ -10,6 +10,8 @@ from services.segments.fields import raise_wrong, user_id_errors
 
 T = TypeVar("T")
 
+MOST_USERS = 500
+
 
 class Entry(NamedTuple):
     """One segment a user is in."""
@@ -69,6 +71,7 @@ class Memberships:
     """Answers which segments a user is in."""
 
     def __init__(self, fetch: Callable[[int, Iterable[str]], Awaitable[Mapping[str, Sequence[Entry]]]]) -> None:
+        self._fetch = fetch
         self._lookups = Coalescer(fetch)
 
     async def of_user(self, tenant_id: int, user_id: str, segment_id: int | None) -> Sequence[Entry]:
@@ -78,3 +81,14 @@ class Memberships:
         if segment_id is None:
             return entries
         return [entry for entry in entries if entry.segment_id == segment_id]
+
+    async def of_users(self, tenant_id: int, user_ids: Sequence[str]) -> Mapping[str, Sequence[Entry]]:
+        """The segments of each of up to 500 users by id; users in none are left out. Raises Invalid."""
+        raise_wrong(user_ids=_user_ids_errors(user_ids))
+        return await self._fetch(tenant_id, set(user_ids))
+
+
+def _user_ids_errors(user_ids: Sequence[str]) -> list[str]:
+    if not 1 <= len(user_ids) <= MOST_USERS:
+        return [f"must hold 1 to {MOST_USERS} user ids, not {len(user_ids):,}"]
+    return [f"[{index}]: {text}" for index, user_id in enumerate(user_ids) for text in user_id_errors(user_id)]

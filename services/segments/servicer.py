@@ -1,5 +1,10 @@
 """SegmentsService: unpack, call, pack."""
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from google.api import httpbody_pb2
+
 from services.gen.segops.segments.v1 import segments_pb2 as pb
 from services.gen.segops.segments.v1 import segments_pb2_grpc
 from services.kit.caller import current_caller
@@ -8,22 +13,32 @@ from services.kit.paging import page_of
 from services.kit.postgres import Database
 from services.kit.wire import nullable
 from services.segments import editing, listing
-from services.segments.compute import Queue, request_compute
+from services.segments.changes import page_of_changes
 from services.segments.cursors import Cursors
+from services.segments.diff import diff
+from services.segments.estimate import estimate
+from services.segments.evaluation import Evaluations
+from services.segments.export_files import CONTENT_TYPES
+from services.segments.exporting import Exports, content_disposition
 from services.segments.fields import search_errors
 from services.segments.membership import Memberships
 from services.segments.packing import (
+    change_page,
+    export_message,
+    member_chunk,
     member_page,
     membership_message,
     segment_message,
     sent_fields,
     user_segment_message,
+    version_message,
 )
 from services.segments.preview import preview
+from services.segments.queueing import Queue, request_compute
 from services.segments.values import plain
 from services.segments.warehouse import Warehouse
 
-DEFAULT_MEMBERS = 100
+DEFAULT_MEMBERS = DEFAULT_CHANGES = 100
 DEFAULT_SAMPLE = 10
 
 
@@ -31,13 +46,27 @@ class SegmentsServicer(segments_pb2_grpc.SegmentsServiceServicer):
     """Segments of the caller's tenant."""
 
     def __init__(
-        self, database: Database, memberships: Memberships, queue: Queue, warehouse: Warehouse, cursors: Cursors
+        self,
+        database: Database,
+        streams: Database,
+        memberships: Memberships,
+        queue: Queue,
+        evaluations: Evaluations,
+        warehouse: Warehouse,
+        exports: Exports,
+        member_cursors: Cursors,
+        change_cursors: Cursors,
     ) -> None:
+        """`streams` is a pool of its own: a stream of members keeps a connection for as long as its caller reads."""
         self._database = database
+        self._streams = streams
         self._memberships = memberships
         self._queue = queue
+        self._evaluations = evaluations
         self._warehouse = warehouse
-        self._cursors = cursors
+        self._exports = exports
+        self._member_cursors = member_cursors
+        self._change_cursors = change_cursors
 
     async def ListSegments(self, request: pb.ListSegmentsRequest, context: Context) -> pb.SegmentPage:
         page = page_of(request, errors=search_errors(request.search))
@@ -68,8 +97,14 @@ class SegmentsServicer(segments_pb2_grpc.SegmentsServiceServicer):
         return pb.DeleteSegmentResponse()
 
     async def PreviewSegment(self, request: pb.PreviewSegmentRequest, context: Context) -> pb.SegmentPreview:
-        limit = request.limit if request.HasField("limit") else DEFAULT_SAMPLE
-        found = await preview(self._warehouse, plain(request.definition), limit)
+        found = await preview(
+            self._evaluations,
+            self._warehouse,
+            tenant_id=current_caller().tenant,
+            definition=plain(request.definition),
+            limit=request.limit if request.HasField("limit") else DEFAULT_SAMPLE,
+            as_of=request.as_of,
+        )
         return pb.SegmentPreview(
             matched_users=found.matched_users, sample_user_ids=found.sample_user_ids, sql=found.sql
         )
@@ -81,7 +116,7 @@ class SegmentsServicer(segments_pb2_grpc.SegmentsServiceServicer):
     async def ListMembers(self, request: pb.ListMembersRequest, context: Context) -> pb.MemberPage:
         members = await listing.page_of_members(
             self._database,
-            self._cursors,
+            self._member_cursors,
             tenant_id=current_caller().tenant,
             segment_id=request.id,
             limit=request.limit if request.HasField("limit") else DEFAULT_MEMBERS,
@@ -99,3 +134,80 @@ class SegmentsServicer(segments_pb2_grpc.SegmentsServiceServicer):
     ) -> pb.ListUserSegmentsResponse:
         rows = await listing.segments_of_user(self._database, current_caller().tenant, request.user_id)
         return pb.ListUserSegmentsResponse(segments=[user_segment_message(row) for row in rows])
+
+    async def ListVersions(self, request: pb.ListVersionsRequest, context: Context) -> pb.SegmentVersionPage:
+        page = page_of(request)
+        count, rows = await listing.page_of_versions(self._database, current_caller().tenant, request.id, page)
+        return pb.SegmentVersionPage(
+            count=count,
+            next=nullable(page.next_url(count)),
+            previous=nullable(page.previous_url()),
+            results=[version_message(row) for row in rows],
+        )
+
+    async def DiffSegment(self, request: pb.DiffSegmentRequest, context: Context) -> pb.SegmentDiff:
+        found = await diff(
+            self._database,
+            self._evaluations,
+            self._warehouse,
+            tenant_id=current_caller().tenant,
+            segment_id=request.id,
+            definition=plain(request.definition),
+            as_of=request.as_of,
+        )
+        return pb.SegmentDiff(
+            entering=found.entering,
+            leaving=found.leaving,
+            staying=found.staying,
+            sample_entering_ids=found.sample_entering_ids,
+            sample_leaving_ids=found.sample_leaving_ids,
+        )
+
+    async def EstimateSegment(self, request: pb.EstimateSegmentRequest, context: Context) -> pb.SegmentEstimate:
+        found = await estimate(self._database, self._evaluations, self._warehouse, current_caller().tenant, request.id)
+        return pb.SegmentEstimate(
+            estimated_users=found.estimated_users,
+            sampled=found.sampled,
+            sample_size=found.sample_size,
+            total_users=found.total_users,
+        )
+
+    async def StreamMembers(self, request: pb.StreamMembersRequest, context: Context) -> AsyncIterator[pb.MemberChunk]:
+        members = listing.stream_members(self._streams, current_caller().tenant, request.id)
+        async with aclosing(members) as parts:
+            async for rows in parts:
+                yield member_chunk(rows)
+
+    async def ListChanges(self, request: pb.ListChangesRequest, context: Context) -> pb.ChangePage:
+        changes = await page_of_changes(
+            self._database,
+            self._change_cursors,
+            tenant_id=current_caller().tenant,
+            segment_id=request.id,
+            since=request.since,
+            limit=request.limit if request.HasField("limit") else DEFAULT_CHANGES,
+            cursor=request.cursor,
+        )
+        return change_page(changes)
+
+    async def BatchGetMembership(self, request: pb.BatchGetMembershipRequest, context: Context) -> pb.MembershipBatch:
+        found = await self._memberships.of_users(current_caller().tenant, request.user_ids)
+        return pb.MembershipBatch(
+            results=[membership_message(user_id, found.get(user_id, ())) for user_id in request.user_ids]
+        )
+
+    async def CreateExport(self, request: pb.CreateExportRequest, context: Context) -> pb.Export:
+        return export_message(await self._exports.request(current_caller().tenant, request.id, request.format))
+
+    async def GetExport(self, request: pb.GetExportRequest, context: Context) -> pb.Export:
+        return export_message(await self._exports.find(current_caller().tenant, request.id, request.export_id))
+
+    async def DownloadExport(
+        self, request: pb.DownloadExportRequest, context: Context
+    ) -> AsyncIterator[httpbody_pb2.HttpBody]:
+        async with self._exports.reading(current_caller().tenant, request.id) as (export, reading):
+            await context.send_initial_metadata(
+                (("content-disposition", content_disposition(export)), ("x-content-length", str(reading.size)))
+            )
+            async for part in reading.parts:
+                yield httpbody_pb2.HttpBody(content_type=CONTENT_TYPES[export.format], data=part)

@@ -1,7 +1,8 @@
 """Calling the segments service for a tenant."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import grpc
@@ -9,7 +10,7 @@ import grpc
 from services.gen.segops.segments.v1 import segments_pb2 as pb
 from services.gen.segops.segments.v1 import segments_pb2_grpc
 from services.kit.caller import Caller, Request, mint, serving
-from services.kit.channel import call
+from services.kit.channel import call, stream
 from services.kit.keys import INTERNAL_KEY, private_key
 from services.kit.settings import Settings
 from services.kit.wire import nullable
@@ -35,6 +36,12 @@ def at_least(event_type: str, times: int = 1) -> dict[str, object]:
     return {"logic": "AND", "conditions": [condition]}
 
 
+def member_of(segment_id: int, operator: str = "in") -> dict[str, object]:
+    """The definition: users who are, or are not, in another segment."""
+    condition = {"type": "segment_membership", "segment_id": segment_id, "operator": operator}
+    return {"logic": "AND", "conditions": [condition]}
+
+
 class Tenant:
     """A tenant and one of its people, who calls. A failing call raises the failure that was answered."""
 
@@ -48,6 +55,13 @@ class Tenant:
         """Calls an RPC by its name."""
         with serving(Request(id=f"test-{rpc}", token=self._token)):
             return await call(getattr(self._stub, rpc), request)
+
+    async def stream(self, rpc: str, request: object) -> AsyncGenerator[Any]:
+        """What a streaming RPC answers, message by message."""
+        with serving(Request(id=f"test-{rpc}", token=self._token)):
+            async with aclosing(stream(getattr(self._stub, rpc), request)) as messages:
+                async for message in messages:
+                    yield message
 
     async def create(self, name: str = "segment", **fields: Any) -> pb.Segment:
         """A new segment; a definition is given as plain Python."""
@@ -97,6 +111,24 @@ class Tenant:
         """The segment after a compute."""
         await self.queue(segment_id)
         return await self.settled(segment_id)
+
+    async def preview(self, definition: Mapping[str, Any], **fields: Any) -> pb.SegmentPreview:
+        """Whom a definition matches."""
+        request = pb.PreviewSegmentRequest(definition=nullable(definition), **fields)
+        found: pb.SegmentPreview = await self.call("PreviewSegment", request)
+        return found
+
+    async def diff(self, segment_id: int, **fields: Any) -> pb.SegmentDiff:
+        """Who would enter and leave a segment."""
+        found: pb.SegmentDiff = await self.call(
+            "DiffSegment", _with_values(pb.DiffSegmentRequest, id=segment_id, **fields)
+        )
+        return found
+
+    async def changes(self, segment_id: int, **fields: Any) -> pb.ChangePage:
+        """A page of a segment's ledger."""
+        page: pb.ChangePage = await self.call("ListChanges", pb.ListChangesRequest(id=segment_id, **fields))
+        return page
 
     async def members(self, segment_id: int, **fields: Any) -> pb.MemberPage:
         """A page of members."""

@@ -17,11 +17,13 @@ from tests.integration.warehouse.processes import Warehouse
 # Other packages' tests share the backends; each package has its own range of tenants.
 _tenant_ids = itertools.count(180_000)
 
+QUICK = {"SEGOPS_SEGMENTS_SCHEDULE_CHECK_SECONDS": "0.2"}
+
 
 @pytest.fixture(scope="session")
 def process(settings: Settings) -> Iterator[SegmentsProcess]:
     """The running segments process, which a test may kill and start again."""
-    process = SegmentsProcess(settings)
+    process = SegmentsProcess(settings, **QUICK)
     process.start()
     yield process
     process.stop()

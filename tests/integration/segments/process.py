@@ -20,6 +20,12 @@ class SegmentsProcess:
         self._output = settings.home / "segments.out"
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Its process id, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Starts it and returns when it is ready."""
         with self._output.open("ab") as output:

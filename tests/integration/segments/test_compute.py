@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -84,7 +85,7 @@ async def test_a_segment_without_a_definition_cannot_be_computed(tenant: Tenant)
     segment = await tenant.create()
     with pytest.raises(Invalid) as raised:
         await tenant.queue(segment.id)
-    assert raised.value.body() == {"detail": "The segment has no definition to compute."}
+    assert raised.value.body() == {"detail": "The segment has no definition."}
     assert (await tenant.get(segment.id)).status == "draft"
 
 
@@ -173,7 +174,7 @@ async def test_an_inactive_segments_membership_is_answered(tenant: Tenant, wareh
 async def test_a_preview_counts_and_stores_nothing(tenant: Tenant, warehouse: Warehouse) -> None:
     await bring_in(warehouse, tenant.id, "seen", [f"u{number:03}" for number in range(150)])
 
-    async def preview(**fields: int) -> pb.SegmentPreview:
+    async def preview(**fields: Any) -> pb.SegmentPreview:
         segment = await tenant.create(definition=at_least("seen"))
         request = pb.PreviewSegmentRequest(definition=segment.definition, **fields)
         found: pb.SegmentPreview = await tenant.call("PreviewSegment", request)

@@ -1,29 +1,67 @@
-"""What a compute does when the warehouse or the segment goes away in its middle: the order of things is scripted."""
+"""What a compute does when something else happens in its middle: the order of things is scripted."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kit.errors import Failure, Unavailable
 from services.kit.postgres import Database
 from services.segments import compute, store
 from services.segments.compute import Computer
-from tests.integration.segments.calling import Tenant, at_least
+from services.segments.evaluation import Evaluation
+from services.segments.queueing import Cause, QueuedCompute
+from services.segments.references import references
+from tests.integration.segments.calling import Tenant, at_least, member_of
 
 Script = Callable[[], Awaitable[None]]
 
 
 class Scripted:
-    """A source of matches in which something happens after the first chunk."""
+    """A source of matches in which something happens after the first user."""
 
-    def __init__(self, then: Script) -> None:
+    def __init__(self, database: Database, user_ids: Sequence[str], then: Script) -> None:
+        self._database = database
+        self._user_ids = user_ids
         self._then = then
 
-    async def stream(self, tenant_id: int, definition: object, now: datetime) -> AsyncGenerator[bytes]:
-        yield b"u1\nu2\n"
-        await self._then()
-        yield b"u3\n"
+    async def ready(self, tenant_id: int, definition: object, now: datetime) -> Evaluation:
+        async with self._database.tenant(tenant_id) as connection:
+            runs = await store.keep_segments(connection, references(definition).values())
+        return Evaluation(definition=definition, now=now, runs=runs)
+
+    async def stream(self, tenant_id: int, evaluation: Evaluation) -> AsyncGenerator[bytes]:
+        for number, user_id in enumerate(self._user_ids):
+            if number == 1:
+                await self._then()
+            yield f"{user_id}\n".encode()
+
+
+class Recorded:
+    """A queue without workers."""
+
+    def __init__(self) -> None:
+        self.computes: list[QueuedCompute] = []
+
+    async def put(self, connection: AsyncConnection, compute: QueuedCompute) -> None:
+        self.computes.append(compute)
+
+
+async def run(
+    database: Database,
+    tenant: Tenant,
+    segment_id: int,
+    script: Script,
+    *,
+    retries: int = 0,
+    user_ids: Sequence[str] = ("u1", "u2", "u3"),
+) -> list[QueuedCompute]:
+    """Runs a compute; what it queued."""
+    queue = Recorded()
+    compute = QueuedCompute(tenant_id=tenant.id, segment_id=segment_id, cause=Cause.REQUESTED)
+    await Computer(database, Scripted(database, user_ids, script), queue).run(compute, retries=retries)
+    return queue.computes
 
 
 def raising(error: Exception) -> Script:
@@ -37,12 +75,17 @@ async def nothing() -> None:
     """Lets the stream go on."""
 
 
-async def waiting_segment(tenant: Tenant, database: Database) -> int:
+async def waiting_segment(tenant: Tenant, database: Database, definition: Mapping[str, object] | None = None) -> int:
     """A segment that waits for its compute, with no job that would run it."""
-    segment = await tenant.create(definition=at_least("seen"))
-    async with database.tenant(tenant.id) as connection:
-        await store.change_segment(connection, segment.id, {"status": "computing"})
+    segment = await tenant.create(definition=definition or at_least("seen"))
+    await wait(tenant, database, segment.id)
     return segment.id
+
+
+async def wait(tenant: Tenant, database: Database, segment_id: int) -> None:
+    """Makes a segment wait for a compute, with no job that would run it."""
+    async with database.tenant(tenant.id) as connection:
+        await store.change_segment(connection, segment_id, {"status": "computing"})
 
 
 async def test_a_segment_deleted_while_users_stream_ends_the_compute_quietly(
@@ -53,17 +96,16 @@ async def test_a_segment_deleted_while_users_stream_ends_the_compute_quietly(
     async def delete() -> None:
         await tenant.delete(segment_id)
 
-    await Computer(database, Scripted(delete)).run(tenant.id, segment_id, retries=0)
+    await run(database, tenant, segment_id, delete)
     assert await tenant.membership("u1") == []
 
 
 async def test_a_job_that_runs_a_second_time_changes_nothing(tenant: Tenant, database: Database) -> None:
     segment_id = await waiting_segment(tenant, database)
-    computer = Computer(database, Scripted(nothing))
-    await computer.run(tenant.id, segment_id, retries=0)
+    await run(database, tenant, segment_id, nothing)
     before = await tenant.get(segment_id)
     assert (before.status, before.member_count) == ("computed", 3)
-    await computer.run(tenant.id, segment_id, retries=1)
+    await run(database, tenant, segment_id, nothing, retries=1)
     assert await tenant.get(segment_id) == before
 
 
@@ -71,7 +113,7 @@ async def test_a_job_that_runs_a_second_time_changes_nothing(tenant: Tenant, dat
 async def test_a_warehouse_that_is_away_is_tried_again(tenant: Tenant, database: Database, retries: int) -> None:
     segment_id = await waiting_segment(tenant, database)
     with pytest.raises(Unavailable):
-        await Computer(database, Scripted(raising(Unavailable()))).run(tenant.id, segment_id, retries=retries)
+        await run(database, tenant, segment_id, raising(Unavailable()), retries=retries)
     assert (await tenant.get(segment_id)).status == "computing"
     assert await tenant.walk(segment_id, 10) == []
 
@@ -87,8 +129,7 @@ async def test_a_warehouse_that_is_away_is_tried_again(tenant: Tenant, database:
 )
 async def test_the_last_try_says_why_it_failed(tenant: Tenant, database: Database, error: Exception, told: str) -> None:
     segment_id = await waiting_segment(tenant, database)
-    script = Scripted(raising(error))
-    await Computer(database, script).run(tenant.id, segment_id, retries=compute.MOST_RETRIES)
+    await run(database, tenant, segment_id, raising(error), retries=compute.MOST_RETRIES)
     failed = await tenant.get(segment_id)
     assert (failed.status, failed.last_error.string_value) == ("failed", told)
     assert await tenant.walk(segment_id, 10) == []
@@ -96,6 +137,60 @@ async def test_the_last_try_says_why_it_failed(tenant: Tenant, database: Databas
 
 async def test_a_compute_that_kills_its_process_again_and_again_is_given_up(tenant: Tenant, database: Database) -> None:
     segment_id = await waiting_segment(tenant, database)
-    await Computer(database, Scripted(nothing)).run(tenant.id, segment_id, retries=compute.MOST_RETRIES + 1)
+    await run(database, tenant, segment_id, nothing, retries=compute.MOST_RETRIES + 1)
     failed = await tenant.get(segment_id)
     assert (failed.status, failed.last_error.string_value) == ("failed", compute.INTERRUPTED)
+
+
+async def test_a_compute_is_put_off_while_a_segment_that_it_refers_to_is_computing(
+    tenant: Tenant, database: Database
+) -> None:
+    first = await waiting_segment(tenant, database)
+    second = (await tenant.create(definition=member_of(first))).id
+    third = await waiting_segment(tenant, database, member_of(second))
+    [put_off] = await run(database, tenant, third, nothing)
+    assert (put_off.segment_id, put_off.cause, put_off.waits) == (third, Cause.REQUESTED, 1)
+    assert (await tenant.get(third)).status == "computing"
+    await run(database, tenant, first, raising(Failure("It failed.")))
+    assert await run(database, tenant, third, nothing) == []
+    assert (await tenant.get(third)).status == "computed"
+
+
+async def test_those_who_refer_to_a_segment_are_queued_when_it_has_changed(tenant: Tenant, database: Database) -> None:
+    base = await waiting_segment(tenant, database)
+    follower, inactive, undefined = [await waiting_segment(tenant, database, at_least("seen")) for _ in range(3)]
+    for segment_id in (follower, inactive, undefined):
+        await run(database, tenant, segment_id, nothing)
+        await tenant.update(segment_id, definition=member_of(base))
+    await tenant.update(inactive, is_active=False)
+    await tenant.update(undefined, definition=None)
+    await tenant.create("never computed", definition=member_of(base))
+    [queued] = await run(database, tenant, base, nothing)
+    assert (queued.segment_id, queued.cause) == (follower, Cause.DEPENDENCY)
+    assert (await tenant.get(follower)).status == "computing"
+    await wait(tenant, database, base)
+    assert await run(database, tenant, base, nothing) == []
+
+
+async def test_a_compute_that_is_overtaken_by_a_change_is_queued_again(tenant: Tenant, database: Database) -> None:
+    base = await waiting_segment(tenant, database)
+    follower = await waiting_segment(tenant, database, member_of(base))
+    await run(database, tenant, base, nothing)
+
+    async def recompute_base() -> None:
+        await wait(tenant, database, base)
+        assert await run(database, tenant, base, nothing) == []
+
+    assert await run(database, tenant, follower, recompute_base) == []
+    assert (await tenant.get(follower)).status == "computed"
+
+    async def change_base() -> None:
+        await wait(tenant, database, base)
+        assert await run(database, tenant, base, nothing, user_ids=["u1", "other"]) == []
+
+    await wait(tenant, database, follower)
+    [again] = await run(database, tenant, follower, change_base)
+    assert (again.segment_id, again.cause, again.waits) == (follower, Cause.DEPENDENCY, 0)
+    assert (await tenant.get(follower)).status == "computing"
+    assert await run(database, tenant, follower, nothing) == []
+    assert (await tenant.get(follower)).status == "computed"

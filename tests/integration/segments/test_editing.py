@@ -1,5 +1,6 @@
 """Creating, reading, changing and deleting segments."""
 
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -107,6 +108,31 @@ async def test_only_a_changed_definition_makes_a_version(tenant: Tenant, databas
     changed = await tenant.update(segment.id, definition=VISITORS)
     assert (changed.version, changed.status) == (2, "draft")
     assert [row[:2] for row in await versions(database, tenant, segment.id)] == [(1, BUYERS), (2, VISITORS)]
+
+
+async def test_versions_are_listed_newest_first_in_pages(tenant: Tenant) -> None:
+    segment = await tenant.create(definition=BUYERS)
+    await tenant.update(segment.id, definition=VISITORS)
+    await tenant.replace(segment.id, name="m")
+
+    async def listed(**fields: int) -> tuple[int, list[tuple[int, object]]]:
+        request = pb.ListVersionsRequest(id=segment.id, **fields)
+        page: pb.SegmentVersionPage = await tenant.call("ListVersions", request)
+        for version in page.results:
+            assert (version.created_by, version.created_at.nanos) == ("user:7", 0)
+            assert version.created_at.seconds >= segment.created_at.seconds
+        return page.count, [(version.version, plain(version.definition)) for version in page.results]
+
+    assert await listed() == (3, [(3, None), (2, VISITORS), (1, BUYERS)])
+    assert await listed(limit=1, offset=1) == (3, [(2, VISITORS)])
+    assert await listed(page=2, page_size=2) == (3, [(1, BUYERS)])
+
+
+async def test_versions_of_an_unknown_segment_are_not_found(tenant: Tenant, new_tenant: Callable[[], Tenant]) -> None:
+    strangers = await new_tenant().create(definition=BUYERS)
+    for segment_id in (strangers.id, 0, 2**31 - 1):
+        with pytest.raises(NotFound):
+            await tenant.call("ListVersions", pb.ListVersionsRequest(id=segment_id))
 
 
 async def test_true_is_another_value_than_one(tenant: Tenant) -> None:

@@ -62,7 +62,7 @@ async def test_a_query_that_forgets_the_tenant_sees_its_own_rows_only(
     two: tuple[Tenant, Tenant, int], database: Database
 ) -> None:
     owner, stranger, segment_id = two
-    for tables in ("segments", "segment_versions", "memberships"):
+    for tables in ("segments", "segment_versions", "memberships", "segment_runs", "membership_changes"):
         async with database.tenant(stranger.id) as connection:
             assert (await connection.execute(text(f"SELECT count(*) FROM {tables}"))).scalar_one() == 0
         async with database.tenant(owner.id) as connection:
@@ -74,7 +74,7 @@ async def test_a_query_that_forgets_the_tenant_sees_its_own_rows_only(
         assert await store.lock_segment(connection, segment_id) is None
         assert await store.list_segments(connection, "", limit=10, offset=0) == []
         assert await store.list_members(connection, segment_id, after="", limit=10) == []
-        assert not await store.delete_segment(connection, segment_id)
+        assert not await store.claim_segment(connection, segment_id)
         for statement in ("DELETE FROM memberships", "UPDATE segments SET name = 'mine'", "DELETE FROM segments"):
             assert (await connection.execute(text(statement))).rowcount == 0
     assert await owner.membership("u") == [segment_id]

@@ -69,6 +69,48 @@ async def test_many_lookups_at_once_get_their_own_answers(tenant: Tenant, wareho
     assert answers == expected
 
 
+async def test_many_users_are_answered_in_the_order_asked(tenant: Tenant, warehouse: Warehouse) -> None:
+    await bring_in(warehouse, tenant.id, "seen", ["a", "b", "c"])
+    await bring_in(warehouse, tenant.id, "left", ["b"])
+    seen, left = [await tenant.create(name, definition=at_least(name)) for name in ("seen", "left")]
+    for segment in (left, seen):
+        await tenant.compute(segment.id)
+    results = await batch(tenant, ["c", "nobody", "b", "c", "Ä" * 256])
+    assert [(result.user_id, [entry.segment_id for entry in result.segments]) for result in results] == [
+        ("c", [seen.id]),
+        ("nobody", []),
+        ("b", [seen.id, left.id]),
+        ("c", [seen.id]),
+        ("Ä" * 256, []),
+    ]
+    alone: pb.Membership = await tenant.call("GetMembership", pb.GetMembershipRequest(user_id="b"))
+    assert results[2] == alone
+    many = [f"u{number}" for number in range(499)]
+    assert [result.user_id for result in await batch(tenant, [*many, "b"]) if result.segments] == ["b"]
+
+
+async def test_another_tenants_memberships_are_not_answered(
+    tenant: Tenant, new_tenant: Callable[[], Tenant], warehouse: Warehouse
+) -> None:
+    await bring_in(warehouse, tenant.id, "seen", ["a"])
+    await tenant.compute((await tenant.create(definition=at_least("seen"))).id)
+    assert [list(result.segments) for result in await batch(new_tenant(), ["a"])] == [[]]
+
+
+@pytest.mark.parametrize("user_ids", [[], ["u"] * 501])
+async def test_a_batch_is_of_1_to_500_users(tenant: Tenant, user_ids: list[str]) -> None:
+    with pytest.raises(Invalid) as raised:
+        await batch(tenant, user_ids)
+    assert raised.value.fields == {"user_ids": [f"must hold 1 to 500 user ids, not {len(user_ids)}"]}
+
+
+async def test_every_wrong_user_id_of_a_batch_is_named_by_its_place(tenant: Tenant) -> None:
+    with pytest.raises(Invalid) as raised:
+        await batch(tenant, ["ok", "", "x" * 257, "x" * 256, "a\nb"])
+    (texts,) = raised.value.fields.values()
+    assert [text.split(":")[0] for text in texts] == ["[1]", "[2]", "[4]"]
+
+
 async def test_the_list_for_profiles_has_sizes_and_is_by_name(
     tenant: Tenant, new_tenant: Callable[[], Tenant], warehouse: Warehouse
 ) -> None:
@@ -82,3 +124,10 @@ async def test_the_list_for_profiles_has_sizes_and_is_by_name(
     assert all(entry.computed_at.seconds for entry in found)
     assert not (await tenant.call("ListUserSegments", pb.ListUserSegmentsRequest(user_id="nobody"))).segments
     assert not (await new_tenant().call("ListUserSegments", request)).segments
+
+
+async def batch(tenant: Tenant, user_ids: list[str]) -> list[pb.Membership]:
+    answer: pb.MembershipBatch = await tenant.call(
+        "BatchGetMembership", pb.BatchGetMembershipRequest(user_ids=user_ids)
+    )
+    return list(answer.results)

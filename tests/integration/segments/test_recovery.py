@@ -1,6 +1,5 @@
 """A compute that was queued runs, whatever process dies."""
 
-import json
 import time
 from contextlib import suppress
 
@@ -12,6 +11,7 @@ from services.kit.settings import Settings
 from tests.integration.segments.calling import Tenant, at_least, until
 from tests.integration.segments.events import bring_in
 from tests.integration.segments.holding import holding
+from tests.integration.segments.ledger import changes, runs
 from tests.integration.segments.process import SegmentsProcess
 from tests.integration.warehouse.processes import Warehouse
 
@@ -37,6 +37,7 @@ async def test_a_killed_processs_compute_is_taken_up_by_the_next(
     computed = await tenant.settled(segment.id, SOON_SECONDS)
     assert (computed.status, computed.member_count) == ("computed", 1)
     assert await tenant.walk(segment.id, 10) == ["stays"]
+    assert await changes(database, tenant, segment.id) == [["+leaves", "+stays"], ["-leaves"]]
 
 
 async def test_a_compute_queued_while_no_worker_runs_is_not_lost(
@@ -69,20 +70,18 @@ async def test_a_stop_puts_a_running_compute_back_within_the_drain(
 
 
 async def test_two_processes_run_one_compute_once(
-    tenant: Tenant, warehouse: Warehouse, settings: Settings, process: SegmentsProcess
+    tenant: Tenant, warehouse: Warehouse, database: Database, settings: Settings, process: SegmentsProcess
 ) -> None:
     await bring_in(warehouse, tenant.id, "seen", ["u"])
     segments = [await tenant.create(definition=at_least("seen")) for _ in range(10)]
     second = SegmentsProcess(settings, SEGOPS_LISTEN=f"unix:{settings.run_dir / 'segments-2.sock'}")
     second.start()
-    said = len(process.said())
     for segment in segments:
         await tenant.queue(segment.id)
     settled = [await tenant.settled(segment.id) for segment in segments]
     assert second.stop() == 0
     assert {segment.status for segment in settled} == {"computed"}
-    ran = [line for line in process.said()[said:].splitlines() if json.loads(line)["message"] == "computed"]
-    assert len(ran) == len(segments)
+    assert len(await runs(database, tenant, *(segment.id for segment in segments))) == len(segments)
 
 
 async def test_lost_connections_to_postgresql_are_made_again(

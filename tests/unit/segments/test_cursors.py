@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from services.segments.cursors import Cursors
 
-CURSORS = Cursors("secret")
+CURSORS = Cursors("secret", "lists")
 
 
 @given(st.text(min_size=1, max_size=256, alphabet=st.characters(exclude_categories=["Cs"])))
@@ -18,7 +18,8 @@ def test_a_cursor_of_another_list_or_key_is_refused() -> None:
     cursor = CURSORS.make(1, 2, "u")
     assert CURSORS.read(1, 3, cursor) is None
     assert CURSORS.read(2, 2, cursor) is None
-    assert Cursors("other").read(1, 2, cursor) is None
+    assert Cursors("other", "lists").read(1, 2, cursor) is None
+    assert Cursors("secret", "other lists").read(1, 2, cursor) is None
 
 
 def test_tenant_segment_and_user_cannot_be_mixed() -> None:

@@ -1,9 +1,11 @@
 """Every wrong field of a segment is reported, all at once."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from services.kit.errors import Invalid
-from services.segments.fields import DEFAULTS, changed_fields, user_id_errors, whole_segment
+from services.segments.fields import DEFAULTS, changed_fields, time_errors, user_id_errors, whole_segment
 
 TENANT = 7
 DEFINITION = {"logic": "AND", "conditions": [{"type": "event_count", "event_type": "e", "operator": "gte", "value": 1}]}
@@ -93,3 +95,26 @@ def test_a_user_id_is_refused(user_id: str) -> None:
 @pytest.mark.parametrize("user_id", ["x" * 256, "a@b.c", "über/1 🛒", " "])
 def test_a_user_id_is_taken(user_id: str) -> None:
     assert user_id_errors(user_id) == []
+
+
+def test_wrong_references_are_in_the_same_answer() -> None:
+    with pytest.raises(Invalid) as raised:
+        changed_fields({"name": "", "definition": DEFINITION}, TENANT, ["conditions[0].segment_id: wrong"])
+    assert raised.value.fields["definition"] == ["conditions[0].segment_id: wrong"]
+    assert raised.value.fields.keys() == {"name", "definition"}
+
+
+@pytest.mark.parametrize("text", ["", "2026-04-25T14:32:00Z", "2026-04-25T16:32:00.5+02:00", "2026-04-25 14:32:00"])
+def test_a_time_is_taken(text: str) -> None:
+    assert time_errors(text, latest=datetime(2026, 4, 25, 14, 33, tzinfo=UTC)) == []
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-04-25", "2026-02-30T00:00:00Z", "1745591520"])
+def test_a_text_that_is_no_time_is_refused(text: str) -> None:
+    assert time_errors(text) == ["must be an RFC 3339 time such as 2026-04-25T14:32:00Z"]
+
+
+def test_a_time_after_the_latest_is_refused() -> None:
+    latest = datetime(2026, 4, 25, tzinfo=UTC)
+    assert time_errors("2026-04-25T00:00:00Z", latest=latest) == []
+    assert time_errors("2026-04-25T00:00:00.001Z", latest=latest) == ["must not lie in the future"]
