@@ -3,6 +3,7 @@
 import typer
 
 from cli import keys, tenants, users
+from cli.segments import app as segments
 from services.kit.settings import Settings
 from services.schema.migrate import migrate as bring_up_to_date
 
@@ -10,13 +11,15 @@ app = typer.Typer(name="segopsctl", no_args_is_help=True, pretty_exceptions_enab
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
+app.add_typer(segments.app, name="segments")
 
 
 @app.callback()
 def segopsctl() -> None:
     """Operate a SegOps platform. Settings come from SEGOPS_* variables, as for its processes.
 
-    Exit codes: 0 done, 1 refused, 2 wrong command line, 3 no such object, 4 the platform is away.
+    Exit codes: 0 done, 1 refused, 2 wrong command line, 3 no such object, 4 the platform is away, 5 there is something
+    to apply (`segments plan --exit-code`).
     """
 
 

@@ -8,6 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 
+def print_json(value: object) -> None:
+    """Prints a value as JSON, for scripts."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
 def show(records: list[Message], columns: list[str], *, as_json: bool, single: bool = False) -> None:
     """Prints records with the named fields; with `single` the JSON is an object and not a list."""
     rows = [
@@ -15,7 +20,7 @@ def show(records: list[Message], columns: list[str], *, as_json: bool, single: b
         for record in records
     ]
     if as_json:
-        print(json.dumps(rows[0] if single else rows, indent=2, ensure_ascii=False))
+        print_json(rows[0] if single else rows)
         return
     table = Table(*columns, box=None, header_style="bold")
     for row in rows:

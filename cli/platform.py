@@ -18,7 +18,7 @@ from services.kit.settings import Settings
 CALL_SECONDS = 10.0
 
 # Exit codes that a script can use; 2 is typer's own, for a wrong command line.
-REFUSED, MISSING, AWAY = 1, 3, 4
+REFUSED, MISSING, AWAY, CHANGES = 1, 3, 4, 5
 
 Res = TypeVar("Res")
 
@@ -38,9 +38,11 @@ def admin() -> Iterator[Any]:
         except NotFound as failure:
             _exit(failure.detail, MISSING)
         except Unavailable:
-            _exit("The identity service does not answer. Does the platform run? Try `make up`.", AWAY)
+            _exit("The platform does not answer. Does it run? Try `make up`.", AWAY)
         except Failure as failure:
             _exit(failure.detail, REFUSED)
+        except grpc.RpcError:
+            _exit("The platform failed unexpectedly; its log says why.", REFUSED)
 
 
 class Admin:

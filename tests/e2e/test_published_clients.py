@@ -1,6 +1,13 @@
 """The published clients `segops` and `segops_admin` work against the edge, unmodified."""
 
 import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 import segops
@@ -14,6 +21,17 @@ from tests.running import wait_for
 @pytest.fixture
 def admin(url: str, owner: Account) -> SegOpsAdmin:
     return SegOpsAdmin(api_key=owner.key, base_url=f"{url}/api", max_retries=0)
+
+
+@pytest.fixture
+def bought(url: str, owner: Account, admin: SegOpsAdmin) -> dict[str, Any]:
+    """A definition that Alice and Bob match."""
+    with segops.SegOpsClient(url, owner.key) as client:
+        for user_id in ("alice", "bob"):
+            client.track(user_id=user_id, event_type="bought")
+    wait_for(lambda: admin.users.search()["count"] == 2, 5)
+    condition = {"type": "event_count", "event_type": "bought", "operator": "gte", "value": 1}
+    return {"logic": "AND", "conditions": [condition]}
 
 
 def test_they_are_the_published_ones() -> None:
@@ -80,6 +98,63 @@ def test_segops_admin_does_all_a_segment_needs(url: str, owner: Account, admin: 
     with pytest.raises(SegOpsApiError) as error:
         admin.segments.get(created["id"])
     assert error.value.status == 404
+
+
+def test_segops_admin_estimates_exports_and_reads_versions(
+    url: str, owner: Account, admin: SegOpsAdmin, bought: dict[str, Any]
+) -> None:
+    segment = admin.segments.create({"name": "Buyers", "definition": bought})
+    assert admin.segments.estimate(segment["id"])["estimated_users"] == 2
+    admin.segments.update(segment["id"], {"definition": {**bought, "logic": "OR"}})
+    versions = admin.segments.versions(segment["id"])
+    assert [item["version"] for item in versions["results"]] == [2, 1]
+    assert versions["results"][1]["definition"] == bought
+    admin.segments.recompute(segment["id"])
+    wait_for(lambda: admin.segments.get(segment["id"])["status"] == "computed")
+    for file_format in ("csv", "parquet"):
+        queued = admin.segments.export(segment["id"], format=file_format)
+        assert (queued["status"], queued["export_id"]) == ("pending", queued["id"])
+        done = wait_for(partial(finished_export, admin, queued["id"], f"/segments/{segment['id']}/export/"))
+        assert (done["status"], done["format"], done["row_count"], done["error"]) == ("complete", file_format, 2, None)
+        content = owner.server.get(done["download_url"]).content
+        if file_format == "csv":
+            assert [line.split(b",")[0] for line in content.splitlines()] == [b"user_id", b"alice", b"bob"]
+        else:
+            assert content.startswith(b"PAR1")
+
+
+def finished_export(admin: SegOpsAdmin, export_id: int, path: str) -> dict[str, Any] | None:
+    """The export when it is done."""
+    job: dict[str, Any] = admin.http.request("GET", path, query={"export_id": export_id})
+    return None if job["status"] in ("pending", "running") else job
+
+
+def test_the_command_line_of_segops_admin_works(
+    url: str, owner: Account, admin: SegOpsAdmin, bought: dict[str, Any], tmp_path: Path
+) -> None:
+    def run(*arguments: object) -> Any:
+        ended = subprocess.run(
+            [Path(sys.executable).with_name("segops-admin"), "segments", *map(str, arguments)],
+            env=os.environ | {"SEGOPS_API_KEY": owner.key, "SEGOPS_API_URL": f"{url}/api"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return json.loads(ended.stdout) if ended.returncode == 0 else ended.stderr
+
+    body = tmp_path / "segment.json"
+    body.write_text(json.dumps({"name": "Buyers", "definition": bought}))
+    segment_id = run("create", body)["id"]
+    assert [segment["id"] for segment in run("list", "--search", "buy")["results"]] == [segment_id]
+    assert run("recompute", segment_id) == {"status": "queued"}
+    wait_for(lambda: admin.segments.get(segment_id)["status"] == "computed")
+    assert run("get", segment_id)["member_count"] == 2
+    assert [member["user_id"] for member in run("members", segment_id, "--limit=1")["results"]] == ["alice"]
+    assert [entry["segment_id"] for entry in run("membership", "bob")["segments"]] == [segment_id]
+    assert run("export", segment_id, "--format", "csv")["status"] == "pending"
+    assert "API error 400" in run("export", segment_id, "--format", "xml")
+    assert run("delete", segment_id) == {"ok": True}
+    assert "API error 404" in run("get", segment_id)
 
 
 def test_segops_admin_walks_all_pages(admin: SegOpsAdmin) -> None:

@@ -1,15 +1,14 @@
 """Roles are stored and enforced: who may call what (contract 2.3), with people and keys made by segopsctl."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from tests.e2e.account import PASSWORD, Account, client, new_slug
-from tests.running import Running, environment
+from tests.e2e.segopsctl import segopsctl
+from tests.running import Running
 
 SEGMENT = {"name": "A segment"}
 EVENT = {"user_id": "a", "event_type": "b"}
@@ -29,17 +28,6 @@ TABLE = [
     ("GET", "/api/explorer/users/", None, {"owner", "admin", "member", "viewer", "key"}),
 ]
 CALLERS = ("owner", "admin", "member", "viewer", "key")
-
-
-def segopsctl(platform: Running, *arguments: str, password: str = "") -> subprocess.CompletedProcess[str]:
-    """Runs segopsctl against the platform."""
-    return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments],
-        env=environment(platform.settings) | {"SEGOPS_PASSWORD": password},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
