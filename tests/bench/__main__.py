@@ -13,7 +13,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.bench import compute, dataset, events, ingest, lines, membership, trivial
+from tests.bench import busy, compute, conditions, dataset, events, growth, ingest, lines, membership, trivial
 from tests.bench.chart import draw
 from tests.bench.load import request
 from tests.bench.platform import edge_url, started
@@ -42,10 +42,31 @@ class Size:
     trivial: float
     users: int
     events: int
+    growth: tuple[int, ...]
 
 
-FULL = Size(bodies=400, steady=60, most=20, raw=10, checks=10, trivial=3, users=500_000, events=10_000_000)
-QUICK = Size(bodies=100, steady=10, most=5, raw=3, checks=3, trivial=1, users=50_000, events=1_000_000)
+FULL = Size(
+    bodies=400,
+    steady=60,
+    most=20,
+    raw=10,
+    checks=10,
+    trivial=3,
+    users=500_000,
+    events=10_000_000,
+    growth=(1_000_000, 10_000_000, 50_000_000),
+)
+QUICK = Size(
+    bodies=100,
+    steady=10,
+    most=5,
+    raw=3,
+    checks=3,
+    trivial=1,
+    users=50_000,
+    events=1_000_000,
+    growth=(100_000, 1_000_000),
+)
 
 
 class Run:
@@ -99,18 +120,38 @@ class Run:
         dataset.generate(warehouse, tenant_id=FIRST_TENANT, events=size.events, users=size.users, done=done)
         with started(home) as running, register(edge_url(running)) as account:
             assert account.tenant_id == FIRST_TENANT
-            done = self._bar("Computing twice", 2)
+            done = self._bar("Computing twice", 3)
             segment_id = compute.create(account, compute.DEFINITION)
-            computes = []
-            for _ in range(2):
-                computes.append(compute.measure(running, account, segment_id))
-                done(1)
+            first = compute.measure(running, account, segment_id)
+            done(1)
+            compute.change(account, first.members // 100)
+            done(1)
+            again = compute.measure(running, account, segment_id)
+            done(1)
             users = compute.members(account, segment_id, CHECKED_USERS)
             done = self._bar("Membership: edge, bare Envoy, gRPC", 3)
             checks = uvloop.run(membership.measure(running, account, segment_id, users, seconds=size.checks, done=done))
-        by_hand = compute.by_hand(warehouse, FIRST_TENANT, computes[-1])
-        self._report.lines += [*lines.of_membership(checks), *lines.of_compute(computes, by_hand)]
+            bodies = events.batch_bodies(size.bodies, size.users)
+            done = self._bar("Membership beside computes and events", size.checks * busy.CHECKS_A_SECOND)
+            beside = uvloop.run(
+                busy.measure(running, account, segment_id, users, bodies, seconds=size.checks, done=done)
+            )
+        by_hand = compute.by_hand(warehouse, FIRST_TENANT, again)
+        done = self._bar("Definitions against queries by hand", len(conditions.QUESTIONS))
+        compared = conditions.measure(warehouse, done=done)
+        self._report.lines += [
+            *lines.of_membership(checks),
+            *lines.of_busy(beside),
+            *lines.of_compute(first, again, by_hand),
+            *lines.of_conditions(compared),
+        ]
         self._report.processes["membership through the edge"] = asdict(checks.usage)
+
+    def growth(self) -> None:
+        """One definition over one, ten and fifty million events."""
+        size = self._size
+        done = self._bar("Generating more and more events", sum(size.growth))
+        self._report.lines += lines.of_growth(growth.measure(self._directory, size.growth, users=size.users, done=done))
 
     def _bar(self, title: str, total: float) -> Callable[[int], object]:
         task = self._progress.add_task(title, total=total)
@@ -120,7 +161,7 @@ class Run:
 def main() -> None:
     """Runs the chosen parts in order."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="ingest, segments, generator; default: all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="ingest, segments, growth, generator; default: all")
     parser.add_argument("--quick", action="store_true", help="a tenth of everything; results go to .cache")
     parser.add_argument("--directory", type=Path, default=CACHE / "bench", help="for the platforms' data, emptied")
     arguments = parser.parse_args()
@@ -131,7 +172,7 @@ def main() -> None:
     try:
         with Progress(*columns, console=console) as progress:
             run = Run(QUICK if arguments.quick else FULL, arguments.directory, progress, report)
-            for part in arguments.parts or ["ingest", "segments", "generator"]:
+            for part in arguments.parts or ["ingest", "segments", "growth", "generator"]:
                 getattr(run, part)()
     finally:
         shutil.rmtree(arguments.directory, ignore_errors=True)

@@ -79,3 +79,9 @@ def query_lines(statement: str) -> tuple[int, float]:
 def number(statement: str) -> int:
     """A query's one number."""
     return int(_opened[0].query(statement).result_rows[0][0])
+
+
+def fingerprint(statement: str) -> tuple[int, int]:
+    """How many users a query of one column yields, and a number that tells one set of users from another."""
+    rows = _opened[0].query(f"SELECT count(), sum(cityHash64(user_id)) FROM ({statement})").result_rows
+    return int(rows[0][0]), int(rows[0][1])

@@ -1,6 +1,7 @@
 """From the request to compute a segment to `computed`, and where that time goes."""
 
 import json
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import httpx
 
 from tests.bench import alone
 from tests.bench.alone import Alone
+from tests.bench.events import BATCH, BATCH_PATH
 from tests.bench.load import LoadFailed
 from tests.e2e.account import Account
 from tests.running import Running, wait_for
@@ -104,6 +106,20 @@ def measure(running: Running, account: Account, segment_id: int) -> Compute:
         members=segment["member_count"],
         computed_at=segment["last_computed_at"],
     )
+
+
+def change(account: Account, users: int) -> None:
+    """Makes new users match DEFINITION, and returns when the warehouse knows them."""
+    names = [f"new_{secrets.token_hex(8)}" for _ in range(users)]
+    events: list[dict[str, object]] = [
+        {"user_id": name, "event_type": "order_placed", "payload": {"total": SPENT + 1}} for name in names
+    ]
+    events += [{"user_id": name, "event_type": "page_viewed"} for name in names for _ in range(VIEWS)]
+    for start in range(0, len(events), BATCH):
+        _answer(account.server.post(BATCH_PATH, json={"events": events[start : start + BATCH]}))
+    # The log is loaded in its order: when the last one is there, all are.
+    search = f"/api/explorer/users/{names[-1]}/"
+    wait_for(lambda: account.server.get(search).json().get("event_count") == 1 + VIEWS)
 
 
 def members(account: Account, segment_id: int, most: int) -> list[str]:

@@ -10,7 +10,19 @@ import uvloop
 
 from services.definition import parse
 from services.warehouse.compiler import compile_definition
-from tests.bench import alone, compute, dataset, events, ingest, lines, membership, trivial
+from tests.bench import (
+    alone,
+    busy,
+    compute,
+    conditions,
+    dataset,
+    events,
+    growth,
+    ingest,
+    lines,
+    membership,
+    trivial,
+)
 from tests.bench.alone import Alone
 from tests.bench.chart import draw
 from tests.bench.load import LoadFailed, request, run_load
@@ -59,8 +71,8 @@ def test_every_accepted_event_is_stored(account: Account, loaded: ingest.Ingest)
 def test_computes_and_checks_yield_a_report(
     platform: Running, account: Account, loaded: ingest.Ingest, segment_id: int, tmp_path: Path
 ) -> None:
-    computes = [compute.measure(platform, account, segment_id) for _ in range(2)]
-    assert [found.members for found in computes] == [USERS, USERS]
+    first, again = (compute.measure(platform, account, segment_id) for _ in range(2))
+    assert [first.members, again.members] == [USERS, USERS]
     users = compute.members(account, segment_id, USERS)
     assert len(set(users)) == USERS
     checks = uvloop.run(membership.measure(platform, account, segment_id, users, seconds=SECONDS))
@@ -68,7 +80,7 @@ def test_computes_and_checks_yield_a_report(
     report.lines += lines.of_memory(memory(platform))
     report.lines += lines.of_ingest(loaded, loaded, raw_rate=1e6)
     report.lines += lines.of_membership(checks)
-    report.lines += lines.of_compute(computes, by_hand=0.001)
+    report.lines += lines.of_compute(first, again, by_hand=0.001)
     report.write(tmp_path / "results.json")
     draw(report, tmp_path / "results.svg")
     written = json.loads((tmp_path / "results.json").read_text())
@@ -81,6 +93,23 @@ def test_computes_and_checks_yield_a_report(
     assert all(line["value"] > 0 for line in written["lines"])
     assert (tmp_path / "results.svg").read_text().startswith("<?xml")
     assert report.table().row_count > len(report.lines)
+
+
+def test_checks_go_on_while_a_segment_is_computed_and_events_are_loaded(
+    platform: Running, account: Account, loaded: ingest.Ingest, segment_id: int, bodies: list[bytes]
+) -> None:
+    compute.measure(platform, account, segment_id)
+    users = compute.members(account, segment_id, USERS)
+    found = uvloop.run(busy.measure(platform, account, segment_id, users, bodies, seconds=SECONDS))
+    assert found.computes > 0
+    assert found.checks.requests > 0
+    assert all(line.value > 0 for line in lines.of_busy(found))
+
+
+def test_users_who_change_are_in_the_next_compute(platform: Running, stranger: Account) -> None:
+    segment_id = compute.create(stranger, compute.DEFINITION)
+    compute.change(stranger, 3)
+    assert compute.measure(platform, stranger, segment_id).members == 3
 
 
 def test_a_wrong_answer_makes_a_load_fail(platform: Running) -> None:
@@ -104,6 +133,21 @@ def test_the_query_by_hand_means_what_the_definition_means(tmp_path: Path) -> No
     with Alone(tmp_path / "warehouse") as engine:
         assert engine.run(alone.number, "SELECT uniqExact(event_id) FROM events WHERE isValidJSON(payload)") == 20_000
         assert engine.run(alone.query_lines, by_hand)[0] == engine.run(alone.query_lines, compiled)[0] > 0
+
+
+def test_every_definition_is_compared_with_queries_that_find_the_same_users(tmp_path: Path) -> None:
+    dataset.generate(tmp_path / "warehouse", tenant_id=1, events=50_000, users=1000, done=lambda _: None)
+    asked: list[int] = []
+    compared = conditions.measure(tmp_path / "warehouse", rounds=1, done=asked.append)
+    assert len(asked) == len(compared) == len(conditions.QUESTIONS)
+    assert all(comparison.users for comparison in compared)
+    assert all(line.value > 0 for line in lines.of_conditions(compared))
+
+
+def test_growth_is_measured_on_platforms_of_their_own(tmp_path: Path) -> None:
+    sizes = growth.measure(tmp_path, (30_000, 60_000), users=1000, done=lambda _: None)
+    assert [size.events for size in sizes] == [30_000, 60_000]
+    assert all(line.value > 0 for line in lines.of_growth(sizes))
 
 
 def test_the_same_rows_are_inserted_raw(tmp_path: Path, bodies: list[bytes]) -> None:
