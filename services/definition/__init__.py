@@ -9,7 +9,7 @@ What a definition means at the instant `now`:
 - A number is a JSON number or text that is a decimal number, read as a 64-bit float; booleans are none. `monetary` adds
   numbers exactly, as decimals below 1e58 cut to 18 places, so that 0.1 + 0.2 is 0.3.
 - The text form is the text itself, `true` or `false`, or a number's shortest form (`12.50` is `12.5`); null, lists and
-  objects have none, as have lists and objects within a list.
+  objects have none, as have lists and objects within a list. Minus zero is `-0`, but `0` within a list.
 - A time is RFC 3339 text; without an offset it is UTC. Fractions count to the microsecond.
 - A negative operator is the exact complement of its positive one: over all users for `user_property`, over those who
   did the event for `event_property`. `monetary` needs a numeric value for its negative operators too.

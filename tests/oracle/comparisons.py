@@ -55,9 +55,14 @@ def ordered_pair(value: object, operand: Operand) -> tuple[float, float] | tuple
 def contains(value: object, operand: Operand) -> bool:
     """Membership in a list; a part of the text form of anything else."""
     if isinstance(value, list):
-        return any(equals(item, operand) for item in value)
+        return any(equals(_as_element(item), operand) for item in value)
     text = text_of(value)
     return text is not None and operand_text(operand) in text
+
+
+def _as_element(item: object) -> object:
+    """Minus zero loses its sign in a list."""
+    return 0 if isinstance(item, float) and item == 0 else item
 
 
 def is_set(value: object) -> bool:

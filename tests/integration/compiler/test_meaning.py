@@ -167,6 +167,7 @@ MATCHES: list[tuple[str, object, list[object], list[object]]] = [
     ("in", ["a", 1, 0], ["a", 1, "1.0", -0.0], ["b", True, None]),
     ("contains", "b", ["abc", ["a", "b"]], ["ABC", ["abc"], {"b": 1}, [["b"]], None]),
     ("contains", 1, ["a1", 21, [1.0], ["1"]], ["a", [11], [True]]),
+    ("contains", "0", [[-0.0], "10"], [1, [10]]),
     ("contains", '{"x":1}', ['{"x":1}'], [[{"x": 1}], {"x": 1}]),
     ("starts_with", "[", ["[a"], [["a"]]),
     ("ends_with", 5, [15, "25"], ["5a", [5], None]),
