@@ -2,6 +2,7 @@
 
 from google.protobuf.descriptor import ServiceDescriptor
 
+from services.gen.segops.connectors.v1 import connectors_pb2
 from services.gen.segops.identity.v1 import identity_pb2
 from services.gen.segops.ingestion.v1 import ingestion_pb2
 from services.gen.segops.profiles.v1 import profiles_pb2
@@ -11,5 +12,6 @@ PUBLIC_SERVICES: dict[str, ServiceDescriptor] = {
     "identity": identity_pb2.DESCRIPTOR.services_by_name["IdentityService"],
     "ingestion": ingestion_pb2.DESCRIPTOR.services_by_name["IngestionService"],
     "segments": segments_pb2.DESCRIPTOR.services_by_name["SegmentsService"],
+    "connectors": connectors_pb2.DESCRIPTOR.services_by_name["ConnectorsService"],
     "profiles": profiles_pb2.DESCRIPTOR.services_by_name["ProfilesService"],
 }

@@ -9,7 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.kit.channel import connect
 from services.kit.settings import Settings
 
-SERVICES = ("identity", "ingestion", "warehouse", "segments", "profiles")
+SERVICES = ("identity", "ingestion", "warehouse", "segments", "connectors", "profiles")
 CHECK_SECONDS = 1.0
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from google.api import annotations_pb2
+from google.api.http_pb2 import HttpRule
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor, ServiceDescriptor
 
 from services.gen.segops.options.v1 import access_pb2
@@ -87,6 +88,10 @@ class RouteTable:
         rpc = f"/{method.containing_service.full_name}/{method.name}"
         self._rpcs[rpc] = Route(rpc=rpc, access=access)
         rule = options.Extensions[annotations_pb2.http]
+        for binding in (rule, *rule.additional_bindings):
+            self._add_binding(binding, method, rpc, access)
+
+    def _add_binding(self, rule: HttpRule, method: MethodDescriptor, rpc: str, access: int) -> None:
         verb = rule.WhichOneof("pattern")
         if verb is None:
             return

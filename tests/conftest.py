@@ -18,7 +18,9 @@ START_SECONDS = 90.0
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One platform for all end-to-end tests of a run; each test registers a tenant of its own."""
     home = tmp_path_factory.mktemp("platform") / "data"
-    running = Running(home, *(program.name for program in build_programs(Settings(data_dir=home))))
+    programs = [program.name for program in build_programs(Settings(data_dir=home))]
+    # Stand-ins for the outside world listen on this machine.
+    running = Running(home, *programs, variables={"SEGOPS_OUTBOUND_ALLOW": "127.0.0.1"})
     url = f"http://127.0.0.1:{running.settings.edge_port}"
     try:
         wait_for(lambda: _is_ready(url), START_SECONDS)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -54,8 +54,12 @@ class Running:
         port: int = 0,
         wrapper: tuple[str, ...] = (),
         address_limit: int = 10_000,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
-        """`address_limit` is the edge's: requests per second of one client address."""
+        """`address_limit` is the edge's: requests per second of one client address.
+
+        `variables` are those of its environment beside the settings.
+        """
         self.settings = Settings(
             data_dir=home, edge_port=port or free_port_pair(), edge_requests_per_second=address_limit
         )
@@ -64,7 +68,7 @@ class Running:
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 [*wrapper, sys.executable, "-m", "deploy.local", "run", "--only", *programs],
-                env=environment(self.settings),
+                env=environment(self.settings) | dict(variables or {}),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from services.kit.settings import Settings
 
-SERVICES = ("warehouse", "identity", "ingestion", "segments", "profiles")
+SERVICES = ("warehouse", "identity", "ingestion", "segments", "connectors", "profiles")
 
 
 class Stage(IntEnum):

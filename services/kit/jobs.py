@@ -42,6 +42,10 @@ FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.5, 30.0
 RESCUE_LOCK = 7_382_013
 
 
+# Knows no task and opens no connection: what it queues goes through the caller's.
+_nowhere = App(connector=PsycopgConnector())
+
+
 class PutBack(BaseRetryStrategy):
     """Never loses a job: what ends it early, a shutdown or a backend that is away, puts it back into the queue."""
 
@@ -53,12 +57,38 @@ class PutBack(BaseRetryStrategy):
 
 
 async def put(
-    task: "Task[Any, Any, Any]", connection: AsyncConnection, *, delay_seconds: float = 0, **arguments: Any
+    task: "Task[Any, Any, Any]",
+    connection: AsyncConnection,
+    *,
+    delay_seconds: float = 0,
+    lock: str | None = None,
+    **arguments: Any,
 ) -> None:
-    """Queues a job in the connection's transaction, to start after a delay. Raises Unavailable."""
+    """Queues a job in the connection's transaction, to start after a delay. Raises Unavailable.
+
+    Of the jobs with one lock one runs at a time, and one more waits: if there is one that waits, it starts when this
+    one would have.
+    """
     start = datetime.now(UTC) + timedelta(seconds=delay_seconds) if delay_seconds else None
+    if lock and await _reschedule(connection, lock, start):
+        return
     try:
-        await task.configure(connection=driver_connection(connection), schedule_at=start).defer_async(**arguments)
+        configured = task.configure(connection=driver_connection(connection), schedule_at=start, lock=lock)
+        await configured.defer_async(**arguments)
+    except ConnectorException as error:
+        raise Unavailable from error
+
+
+async def _reschedule(connection: AsyncConnection, lock: str, start: datetime | None) -> bool:
+    statement = text("UPDATE procrastinate_jobs SET scheduled_at = :start WHERE lock = :lock AND status = 'todo'")
+    return (await connection.execute(statement, {"start": start, "lock": lock})).rowcount > 0
+
+
+async def put_for(service: str, task: str, connection: AsyncConnection, **arguments: Any) -> None:
+    """Queues a job of another service in the connection's transaction, by the name of its task. Raises Unavailable."""
+    deferrer = _nowhere.configure_task(f"{service}:{task}", queue=service, connection=driver_connection(connection))
+    try:
+        await deferrer.defer_async(**arguments)
     except ConnectorException as error:
         raise Unavailable from error
 
@@ -76,12 +106,20 @@ async def repeat(seconds: float, action: Callable[[], Awaitable[object]]) -> Non
 class Jobs:
     """A service's queue, named after it, and the worker in this process that runs its jobs.
 
-    Tasks come in blueprints; make them with `retry=PutBack()`.
+    Tasks come in blueprints; make them with `retry=PutBack()`. `concurrency`: how many jobs run at a time.
     """
 
-    def __init__(self, settings: Settings, database: Database, name: str, *blueprints: Blueprint) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        name: str,
+        *blueprints: Blueprint,
+        concurrency: int = CONCURRENCY,
+    ) -> None:
         self._database = database
         self._name = name
+        self._concurrency = concurrency
         connector = PsycopgConnector(
             conninfo=settings.libpq_dsn,
             kwargs={"options": f"-c role={TENANT_ROLE}"},
@@ -118,7 +156,7 @@ class Jobs:
             await self._app.run_worker_async(
                 name=self._name,
                 queues=[self._name],
-                concurrency=CONCURRENCY,
+                concurrency=self._concurrency,
                 install_signal_handlers=False,
                 fetch_job_polling_interval=POLL_SECONDS,
                 shutdown_graceful_timeout=GRACE_SECONDS,

@@ -4,6 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
+from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -16,6 +17,8 @@ ACCESS_KEY = "access_key.pem"
 # Lets a process ask the identity service for an identity; also keys the cursors.
 SERVICE_SECRET = "service_secret"
 NATS_TOKEN = "nats_token"
+# Encrypts the secrets of connectors and webhooks where no setting names another key.
+CONNECTORS_KEY = "connectors_key"
 
 
 def ensure_secrets(settings: Settings) -> None:
@@ -23,6 +26,7 @@ def ensure_secrets(settings: Settings) -> None:
     settings.secrets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in (SERVICE_SECRET, NATS_TOKEN):
         _write_once(settings.secrets_dir / name, secrets.token_urlsafe(32).encode())
+    _write_once(settings.secrets_dir / CONNECTORS_KEY, Fernet.generate_key())
     for name in (INTERNAL_KEY, ACCESS_KEY):
         _write_once(settings.secrets_dir / name, _private_pem(Ed25519PrivateKey.generate()))
     public = private_key(settings, INTERNAL_KEY).public_key()

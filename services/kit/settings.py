@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     ingestion_address: str = ""
     warehouse_address: str = ""
     segments_address: str = ""
+    connectors_address: str = ""
     profiles_address: str = ""
 
     default_plan: str = "enterprise"

@@ -1,11 +1,16 @@
 """Python values to and from protobuf's well-known types."""
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from google.protobuf.json_format import ParseDict
+from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import NullValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
+
+# Above this a 64-bit float no longer holds every whole number.
+LARGEST_EXACT = 2**53
 
 
 def timestamp(moment: datetime) -> Timestamp:
@@ -49,3 +54,35 @@ def nullable_time(moment: datetime | None) -> Value:
 def struct(value: Mapping[str, object]) -> Struct:
     """A JSON object as a Struct."""
     return ParseDict(dict(value), Struct())
+
+
+def plain(value: Value) -> object:
+    """A protobuf Value as plain JSON: 30.0 becomes 30; NaN and infinity, which JSON does not have, become null."""
+    match value.WhichOneof("kind"):
+        case "struct_value":
+            return {name: plain(item) for name, item in value.struct_value.fields.items()}
+        case "list_value":
+            return [plain(item) for item in value.list_value.values]
+        case "number_value":
+            return _number(value.number_value)
+        case "string_value":
+            return value.string_value
+        case "bool_value":
+            return value.bool_value
+        case _:
+            return None
+
+
+def sent_fields(request: Message) -> dict[str, object]:
+    """The fields a create, replace or update sent, but for the id, as plain Python."""
+    return {
+        field.name: plain(value) if isinstance(value, Value) else value
+        for field, value in request.ListFields()
+        if field.name != "id"
+    }
+
+
+def _number(number: float) -> float | int | None:
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() and abs(number) <= LARGEST_EXACT else number

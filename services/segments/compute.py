@@ -116,7 +116,7 @@ class Computer:
         )
 
     async def _write(self, connection: AsyncConnection, run: Run, evaluation: Evaluation) -> Row[Any]:
-        """Writes ledger, membership and segment, and queues what has to be computed after it."""
+        """Writes ledger, membership and segment, and queues what has to be done after it."""
         written = await ledger_store.write_run(connection, run)
         if written.entered or written.exited:
             await ledger_store.apply_run(connection, run.segment_id, written.id)
@@ -129,6 +129,7 @@ class Computer:
             "last_run_id": written.id,
         }
         await store.change_segment(connection, run.segment_id, outcome)
+        await self._queue.announce(connection, tenant_id=run.tenant_id, segment_id=run.segment_id, run_id=written.id)
         await queue_if_overtaken(connection, self._queue, run.tenant_id, run.segment_id, evaluation.runs)
         return written
 

@@ -20,13 +20,15 @@ MOST_NAMED = 10
 
 
 class SegmentInUse(Conflict):
-    """Other segments refer to this one."""
+    """Other segments refer to this one, or connectors send it."""
 
-    def __init__(self, dependents: Sequence[Row[int, str]]) -> None:
-        """Takes id and name of those who refer to it."""
-        named = [f'"{dependent.name}" (id {dependent.id})' for dependent in dependents[:MOST_NAMED]]
-        more = len(dependents) - len(named)
-        super().__init__(f"Other segments refer to this one: {', '.join(named)}{f' and {more} more' if more else ''}.")
+    def __init__(self, dependents: Sequence[str], connectors: Sequence[str]) -> None:
+        """Takes what to call them."""
+        users = {
+            "Other segments refer to this one": dependents,
+            "Connectors send this one, or have yet to take its users back": connectors,
+        }
+        super().__init__(" ".join(f"{use}: {_listed(names)}." for use, names in users.items() if names))
 
 
 async def create(database: Database, caller: Caller, sent: Fields) -> Row[Any]:
@@ -65,8 +67,13 @@ async def remove(database: Database, caller: Caller, segment_id: int) -> None:
     async with database.tenant(caller.tenant) as connection:
         if not await store.claim_segment(connection, segment_id):
             raise NotFound
-        if dependents := await reference_store.list_dependents(connection, segment_id):
-            raise SegmentInUse(dependents)
+        dependents = await reference_store.list_dependents(connection, segment_id)
+        connectors = await reference_store.list_connectors(connection, segment_id)
+        if dependents or connectors:
+            raise SegmentInUse(
+                [f'"{row.name}" (id {row.id})' for row in dependents],
+                [f"{row.connector_type} (id {row.id})" for row in connectors],
+            )
         await store.delete_segment(connection, segment_id)
 
 
@@ -75,6 +82,11 @@ def author(caller: Caller) -> str:
     if caller.user_id is not None:
         return f"user:{caller.user_id}"
     return f"key:{caller.key_id}" if caller.key_id is not None else f"service:{caller.service}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 async def _wrong_references(

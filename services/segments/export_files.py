@@ -5,12 +5,13 @@ import io
 from array import array
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import accumulate, repeat
+from itertools import repeat
 from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 from pyarrow import parquet
 
+from services.kit.arrow import strings
 from services.kit.wire import rfc3339
 
 COLUMNS = ("user_id", "computed_at")
@@ -64,7 +65,7 @@ class ParquetFile:
         self._waiting: list[pa.RecordBatch] = []
 
     def write(self, user_ids: Sequence[str], computed_at: datetime) -> None:
-        columns = [_strings(user_ids), _moments(computed_at, len(user_ids))]
+        columns = [strings(user_ids), _moments(computed_at, len(user_ids))]
         self._waiting.append(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
         if sum(batch.num_rows for batch in self._waiting) >= ROW_GROUP:
             self._write()
@@ -79,13 +80,7 @@ class ParquetFile:
             self._writer.write_table(pa.Table.from_batches(waiting, SCHEMA))
 
 
-# From buffers, because `pa.array` and `pa.scalar` import pandas: 50 MiB.
-def _strings(texts: Sequence[str]) -> pa.StringArray:
-    encoded = [text.encode() for text in texts]
-    offsets = array("i", accumulate(map(len, encoded), initial=0))
-    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
-
-
+# From a buffer, as in services/kit/arrow.py: `pa.scalar` imports pandas, too.
 def _moments(moment: datetime, count: int) -> pa.TimestampArray:
     """The whole second of a moment, so often."""
     milliseconds = array("q", [int(moment.timestamp()) * 1000]) * count

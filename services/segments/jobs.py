@@ -55,6 +55,18 @@ class ComputeQueue:
             waits=compute.waits,
         )
 
+    async def announce(self, connection: AsyncConnection, *, tenant_id: int, segment_id: int, run_id: int) -> None:
+        """Tells connectors of a compute, when the connection's transaction commits. Raises Unavailable."""
+        await jobs.put_for(
+            "connectors",
+            "computed",
+            connection,
+            tenant_id=tenant_id,
+            segment_id=segment_id,
+            run_id=run_id,
+            request_id=current_request().id,
+        )
+
 
 def wait_seconds(waits: int) -> float:
     """How long a compute that was put off so often waits before it is tried again."""

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from google.protobuf.message import Message
-from google.protobuf.struct_pb2 import Value
 from sqlalchemy import Row
 
 from services.gen.segops.segments.v1 import segments_pb2 as pb
@@ -15,16 +13,6 @@ from services.segments.changes import Changes
 from services.segments.exporting import Export, download_url
 from services.segments.listing import Members
 from services.segments.membership import Entry
-from services.segments.values import plain
-
-
-def sent_fields(request: Message) -> dict[str, object]:
-    """The fields a create, replace or update sent, but for the id, as plain Python."""
-    return {
-        field.name: plain(value) if isinstance(value, Value) else value
-        for field, value in request.ListFields()
-        if field.name != "id"
-    }
 
 
 def segment_message(row: Row[Any]) -> pb.Segment:

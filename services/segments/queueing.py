@@ -43,6 +43,9 @@ class Queue(Protocol):
     async def put(self, connection: AsyncConnection, compute: QueuedCompute) -> None:
         """Queues a compute in the connection's transaction, later the more often it was put off."""
 
+    async def announce(self, connection: AsyncConnection, *, tenant_id: int, segment_id: int, run_id: int) -> None:
+        """Tells connectors of a compute, when the connection's transaction commits."""
+
 
 async def queue_compute(connection: AsyncConnection, queue: Queue, compute: QueuedCompute) -> None:
     """Queues a compute of a segment that this transaction has locked and that neither waits for one nor runs it."""

@@ -1,4 +1,4 @@
-"""SQL of references between segments. Sessions are one tenant's, as in `store`."""
+"""SQL of what refers to segments: other segments, and connectors. Sessions are one tenant's, as in `store`."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.schema.connectors import activations
 from services.schema.segments import segment_references, segments
 
 # First half of the advisory locks that let one definition with references be saved at a time; the second half is the
@@ -51,6 +52,17 @@ async def list_dependents(connection: AsyncConnection, segment_id: int) -> Seque
         .join(segment_references, segment_references.c.segment_id == segments.c.id)
         .where(segment_references.c.referenced_id == segment_id)
         .order_by(segments.c.id)
+    )
+    return (await connection.execute(statement)).all()
+
+
+async def list_connectors(connection: AsyncConnection, segment_id: int) -> Sequence[Row[int, str]]:
+    """Id and type of the connectors that send a segment, or sent it and have yet to take its users back."""
+    segment_ids = (activations.c.segment_id, activations.c.sent_segment_id, activations.c.target_segment_id)
+    statement = (
+        select(activations.c.id, activations.c.connector_type)
+        .where(or_(*(column == segment_id for column in segment_ids)))
+        .order_by(activations.c.id)
     )
     return (await connection.execute(statement)).all()
 

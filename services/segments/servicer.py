@@ -11,7 +11,7 @@ from services.kit.caller import current_caller
 from services.kit.context import Context
 from services.kit.paging import page_of
 from services.kit.postgres import Database
-from services.kit.wire import nullable
+from services.kit.wire import nullable, plain, sent_fields
 from services.segments import editing, listing
 from services.segments.changes import page_of_changes
 from services.segments.cursors import Cursors
@@ -29,13 +29,11 @@ from services.segments.packing import (
     member_page,
     membership_message,
     segment_message,
-    sent_fields,
     user_segment_message,
     version_message,
 )
 from services.segments.preview import preview
 from services.segments.queueing import Queue, request_compute
-from services.segments.values import plain
 from services.segments.warehouse import Warehouse
 
 DEFAULT_MEMBERS = DEFAULT_CHANGES = 100

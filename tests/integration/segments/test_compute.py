@@ -22,7 +22,9 @@ ODD_IDS = ["a@b.c", "back\\slash", "über/1 🛒", "with space", "\\N", "\\.", "
 
 async def jobs_of(database: Database, segment_id: int) -> int:
     async with database.system() as connection:
-        statement = text("SELECT count(*) FROM procrastinate_jobs WHERE (args->>'segment_id')::int = :id")
+        statement = text("""
+            SELECT count(*) FROM procrastinate_jobs
+            WHERE queue_name = 'segments' AND (args->>'segment_id')::int = :id""")
         return int((await connection.execute(statement, {"id": segment_id})).scalar_one())
 
 

@@ -14,6 +14,7 @@ from services.segments.evaluation import Evaluation
 from services.segments.queueing import Cause, QueuedCompute
 from services.segments.references import references
 from tests.integration.segments.calling import Tenant, at_least, member_of
+from tests.integration.segments.ledger import runs
 
 Script = Callable[[], Awaitable[None]]
 
@@ -43,9 +44,13 @@ class Recorded:
 
     def __init__(self) -> None:
         self.computes: list[QueuedCompute] = []
+        self.announced: list[int] = []
 
     async def put(self, connection: AsyncConnection, compute: QueuedCompute) -> None:
         self.computes.append(compute)
+
+    async def announce(self, connection: AsyncConnection, *, tenant_id: int, segment_id: int, run_id: int) -> None:
+        self.announced.append(run_id)
 
 
 async def run(
@@ -56,9 +61,10 @@ async def run(
     *,
     retries: int = 0,
     user_ids: Sequence[str] = ("u1", "u2", "u3"),
+    queue: Recorded | None = None,
 ) -> list[QueuedCompute]:
-    """Runs a compute; what it queued."""
-    queue = Recorded()
+    """Runs a compute; what it queued, and what `queue` had before, if there is one."""
+    queue = queue or Recorded()
     compute = QueuedCompute(tenant_id=tenant.id, segment_id=segment_id, cause=Cause.REQUESTED)
     await Computer(database, Scripted(database, user_ids, script), queue).run(compute, retries=retries)
     return queue.computes
@@ -107,6 +113,20 @@ async def test_a_job_that_runs_a_second_time_changes_nothing(tenant: Tenant, dat
     assert (before.status, before.member_count) == ("computed", 3)
     await run(database, tenant, segment_id, nothing, retries=1)
     assert await tenant.get(segment_id) == before
+
+
+async def test_connectors_are_told_of_every_compute_that_succeeds_and_of_no_other(
+    tenant: Tenant, database: Database
+) -> None:
+    segment_id, queue = await waiting_segment(tenant, database), Recorded()
+    for _ in range(2):
+        await wait(tenant, database, segment_id)
+        await run(database, tenant, segment_id, nothing, queue=queue)
+    await wait(tenant, database, segment_id)
+    await run(database, tenant, segment_id, raising(Failure("It failed.")), queue=queue)
+    # The second one changed nothing; a receiver hears of it all the same.
+    assert queue.announced == [row.id for row in await runs(database, tenant, segment_id)]
+    assert len(queue.announced) == 2
 
 
 @pytest.mark.parametrize("retries", range(compute.MOST_RETRIES))

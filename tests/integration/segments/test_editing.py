@@ -11,8 +11,7 @@ from services.gen.segops.segments.v1 import segments_pb2 as pb
 from services.kit.errors import Forbidden, Invalid, NotFound
 from services.kit.postgres import Database
 from services.kit.settings import Settings
-from services.kit.wire import nullable
-from services.segments.values import plain
+from services.kit.wire import nullable, plain
 from tests.integration.segments.calling import Tenant, at_least
 
 BUYERS = at_least("order_placed", 2)

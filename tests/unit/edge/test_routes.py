@@ -18,6 +18,9 @@ TABLE = RouteTable(list(PUBLIC_SERVICES.values()))
         ("/api/segments/preview", "POST", "PreviewSegment"),
         ("/api/explorer/users/a%2Fb%40c", "GET", "GetUser"),
         ("/api/explorer/users/7/segments", "GET", "ListUserSegments"),
+        ("/api/activations/7", "PATCH", "UpdateActivation"),
+        ("/api/connectors/7", "PATCH", "UpdateActivation"),
+        ("/api/connectors/7/sync", "POST", "SyncActivation"),
         ("/.well-known/jwks.json", "GET", "GetJwks"),
     ],
 )
@@ -30,7 +33,8 @@ def test_a_path_leads_to_its_rpc(path: str, method: str, rpc: str) -> None:
 @pytest.mark.parametrize(
     "path",
     ["", "/", "/api", "/api/segments/", "/api//segments", "/api/segments/x", "/api/segments/-1", "/api/segments/٣",
-     "/api/segments/99999999999", "/api/explorer/users/", "/API/segments", "/api/segments/1/members/2"],
+     "/api/segments/99999999999", "/api/connectors/x",
+     "/api/explorer/users/", "/API/segments", "/api/segments/1/members/2"],
 )  # fmt: skip
 def test_other_paths_lead_nowhere(path: str) -> None:
     assert TABLE.rest(path) is None

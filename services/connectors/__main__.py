@@ -1,0 +1,66 @@
+"""The connectors process: sends segments to the tools that use them, and tells webhooks of computes."""
+
+import asyncio
+
+from services.connectors.addresses import AllowList
+from services.connectors.computed import QUEUE, ComputedQueue
+from services.connectors.delivering import Deliverer
+from services.connectors.destinations import TYPES
+from services.connectors.destinations.settings import DestinationSettings, means
+from services.connectors.editing import Activations
+from services.connectors.forgetting import FORGET_SECONDS, Forgetter
+from services.connectors.outbound import Outbound
+from services.connectors.renewal import renew_until_done
+from services.connectors.sending import Sender
+from services.connectors.servicer import ConnectorsServicer
+from services.connectors.settings import ConnectorsSettings, OutboundSettings
+from services.connectors.sync_destinations import Destinations
+from services.connectors.sync_jobs import SYNCS, SyncQueue
+from services.connectors.vault import Vault
+from services.connectors.verifying import Verifier
+from services.connectors.webhooks import Webhooks
+from services.gen.segops.connectors.v1 import connectors_pb2_grpc
+from services.kit.jobs import Jobs, repeat
+from services.kit.keys import CONNECTORS_KEY, secret
+from services.kit.postgres import Database
+from services.kit.server import Service, run
+from services.kit.settings import Settings
+
+# Syncs wait for receivers most of the time, and keep no connection to PostgreSQL meanwhile.
+CONCURRENCY, POOL_SIZE = 32, 16
+
+
+async def main(settings: Settings) -> None:
+    service = Service("connectors", settings)
+    own = ConnectorsSettings()
+    database = Database.connect(settings)
+    service.resources.push_async_callback(database.close)
+    service.watch(database.check)
+    outbound = Outbound(AllowList.parse(OutboundSettings().allow))
+    service.resources.push_async_callback(outbound.close)
+    vault = Vault([*own.key_list, secret(settings, CONNECTORS_KEY)])
+    destinations = Destinations(TYPES, vault, means(settings, DestinationSettings(), outbound))
+    at_work = Database.connect(settings, pool_size=POOL_SIZE)
+    service.resources.push_async_callback(at_work.close)
+    syncs = SyncQueue(at_work, destinations, own.patience)
+    for jobs in (
+        Jobs(settings, at_work, SYNCS, syncs.tasks, concurrency=CONCURRENCY),
+        Jobs(settings, at_work, QUEUE, ComputedQueue(at_work, syncs).tasks),
+    ):
+        await service.resources.enter_async_context(jobs.working())
+    sender = Sender(outbound, vault, timeout_seconds=own.webhook_timeout_seconds)
+    await service.resources.enter_async_context(Deliverer(at_work, sender, own.patience).working())
+    forgetter = Forgetter(database, keep_days=own.keep_days)
+    for work in (renew_until_done(database, vault), repeat(FORGET_SECONDS, forgetter.forget)):
+        service.resources.callback(asyncio.create_task(work).cancel)
+    activations = Activations(database, vault, syncs, TYPES, outbound)
+    verifier = Verifier(database, destinations, syncs)
+    webhooks = Webhooks(database, vault, outbound)
+    connectors_pb2_grpc.add_ConnectorsServiceServicer_to_server(
+        ConnectorsServicer(database, activations, verifier, webhooks), service.server
+    )
+    await service.serve("segops.connectors.v1.ConnectorsService")
+
+
+if __name__ == "__main__":
+    run("connectors", main)
