@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import keys, tenants, users
+from cli import keys, tenants, users, webhooks
 from cli.segments import app as segments
 from services.kit.settings import Settings
 from services.schema.migrate import migrate as bring_up_to_date
@@ -12,6 +12,7 @@ app.add_typer(tenants.app, name="tenants")
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 app.add_typer(segments.app, name="segments")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 @app.callback()

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 import grpc
 import typer
 
-from services.gen.segops.identity.v1 import admin_pb2_grpc
+from services.gen.segops.identity.v1 import admin_pb2, admin_pb2_grpc
 from services.kit.caller import SERVICE_SECRET_HEADER
 from services.kit.errors import Failure, Invalid, NotFound, Unavailable
 from services.kit.failures import RpcFailure, from_rpc_error
@@ -58,6 +58,14 @@ class Admin:
             return method(request, metadata=self._metadata, timeout=CALL_SECONDS)
         except grpc.RpcError as error:
             raise from_rpc_error(cast(RpcFailure, error)) from error
+
+    def tenant_id(self, slug: str) -> int:
+        """The id of a tenant. Raises NotFound."""
+        answer = self.call(self.stub.ListTenants, admin_pb2.ListTenantsRequest())
+        found: int | None = next((record.id for record in answer.tenants if record.slug == slug), None)
+        if found is None:
+            raise NotFound(f"There is no tenant '{slug}'.")
+        return found
 
 
 def _exit(text: str, code: int) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Json
+from cli.options import Json, Tenant
 from cli.output import print_json
 from cli.platform import CHANGES, REFUSED, Admin, admin
 from cli.segments import report
@@ -16,14 +16,11 @@ from cli.segments.apply import Taken, count_users, take_all
 from cli.segments.files import read
 from cli.segments.plan import Plan, make_plan
 from cli.segments.service import Effects, Segments
-from services.gen.segops.identity.v1 import admin_pb2
-from services.kit.errors import NotFound
 from services.kit.settings import Settings
 
 Files = Annotated[
     list[Path], typer.Argument(exists=True, dir_okay=False, help="YAML or JSON files that declare segments.")
 ]
-Tenant = Annotated[str, typer.Option(help="Slug of the tenant.")]
 Prune = Annotated[bool, typer.Option("--prune", help="Delete the tenant's segments that no file declares.")]
 
 app = typer.Typer(no_args_is_help=True, help="Segments that are kept in files and reviewed as code.")
@@ -90,17 +87,9 @@ async def _planned(
 ) -> AsyncIterator[tuple[Segments, Plan, Effects]]:
     """The tenant's segments, what has to be done with them, and what that would do to memberships."""
     declared = read(files)
-    async with Segments.connect(Settings(), _tenant_id(platform, tenant)) as segments:
+    async with Segments.connect(Settings(), platform.tenant_id(tenant)) as segments:
         made = make_plan(declared, await segments.all(), prune=prune)
         yield segments, made, await count_users(made, segments)
-
-
-def _tenant_id(platform: Admin, slug: str) -> int:
-    answer = platform.call(platform.stub.ListTenants, admin_pb2.ListTenantsRequest())
-    found = next((record.id for record in answer.tenants if record.slug == slug), None)
-    if found is None:
-        raise NotFound(f"There is no tenant '{slug}'.")
-    return found
 
 
 def _confirm(made: Plan, *, yes: bool) -> None:
