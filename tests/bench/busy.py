@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from tests.bench import load
-from tests.bench.events import BATCH, batch_requests
+from tests.bench.events import BATCH
 from tests.bench.load import Answer, Load, request, run_load
 from tests.bench.membership import PATH
 from tests.e2e.account import Account
@@ -34,12 +34,15 @@ async def measure(
     account: Account,
     segment_id: int,
     members: Sequence[str],
-    bodies: Sequence[bytes],
+    loads: Iterator[bytes],
     *,
     seconds: float,
     done: Callable[[int], object] = lambda _: None,
 ) -> Busy:
-    """Checks members at a steady rate. Raises LoadFailed when a check or a batch is not answered as it should be."""
+    """Checks members at a steady rate, while `loads`, requests with batches of events, are sent too.
+
+    Raises LoadFailed when a check or a batch is not answered as it should be.
+    """
     port, key = running.settings.edge_port, f"ApiKey {account.key}"
     checks = [request("GET", f"{PATH}/?user_id={quote(user)}", authorization=key) for user in members]
     computes = itertools.count()
@@ -57,7 +60,7 @@ async def measure(
             ),
             run_load(
                 port,
-                itertools.cycle(batch_requests(bodies, account.key)),
+                loads,
                 is_right=lambda answer: answer.status == 202,
                 seconds=seconds,
                 rate=EVENTS_A_SECOND / BATCH,
