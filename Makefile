@@ -18,7 +18,7 @@ BUILD := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) protos/build.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup dev gen run up down demo test nightly lint format validate bench lock clean
+.PHONY: help setup dev gen run up down demo test nightly storm lint format validate bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -48,6 +48,9 @@ test: dev ## run every test
 
 nightly: dev ## compare the segment compiler with the oracle on thousands of new histories; takes some ten minutes
 	@$(PY) -m pytest tests/integration/compiler/nightly.py --timeout 0 --hypothesis-show-statistics
+
+storm: dev ## sync connectors while all that can break breaks, for some twenty minutes
+	@$(PY) -m pytest tests/integration/connectors/storm/long.py --timeout 0
 
 lint: dev ## check style, types, imports between packages and protos
 	@$(PY) -m ruff check

@@ -1,5 +1,6 @@
 """The steps of a sync: which one comes next, how far it has come, and its end, each in one transaction."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,6 +20,8 @@ from services.connectors.sync_patience import public_text
 from services.connectors.sync_position import Position, State, next_position
 from services.connectors.sync_store import Place
 from services.kit.postgres import Database
+
+log = logging.getLogger("sync")
 
 # Rows of the ledger read at a time, and for how many such windows is looked ahead.
 WINDOW_ROWS, WINDOWS = 10_000, 100
@@ -100,7 +103,7 @@ class Steps:
         async with self._database.tenant(step.activation.tenant_id) as connection:
             changes = await sync_ledger_store.changes_between(connection, difference, after=after, through=through)
             if changes:
-                announced = await sync_store.announce(connection, step.place, through)
+                announced = await sync_store.announce(connection, step.place, changes[-1][0])
                 if announced is None or not step.is_of(announced):
                     raise Changed
         return changes
@@ -140,6 +143,8 @@ class Steps:
             if step.position.is_whole_sync:
                 logged = {"status": "success", "error_message": _note(changed), "attempt": activation.attempts + 1}
                 await sync_store.add_log(connection, changed, logged)
+        told = {name: getattr(changed, name) for name in ("tenant_id", "segment_id", "added", "removed", "user_count")}
+        log.info("a step of a sync is complete", extra={"activation_id": changed.id, **told})
 
     def _next(self, activation: Row[Any]) -> Position | None:
         wanted = State(segment_id=activation.segment_id, run_id=activation.last_run_id or 0)

@@ -4,6 +4,7 @@ Each part starts a platform of its own. Nothing else should run on the machine m
 """
 
 import argparse
+import itertools
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -13,7 +14,19 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.bench import busy, compute, conditions, dataset, events, growth, ingest, lines, membership, trivial
+from tests.bench import (
+    busy,
+    compute,
+    conditions,
+    connectors,
+    dataset,
+    events,
+    growth,
+    ingest,
+    lines,
+    membership,
+    trivial,
+)
 from tests.bench.chart import draw
 from tests.bench.load import request
 from tests.bench.platform import edge_url, started
@@ -43,6 +56,7 @@ class Size:
     users: int
     events: int
     growth: tuple[int, ...]
+    members: int
 
 
 FULL = Size(
@@ -55,6 +69,7 @@ FULL = Size(
     users=500_000,
     events=10_000_000,
     growth=(1_000_000, 10_000_000, 50_000_000),
+    members=1_000_000,
 )
 QUICK = Size(
     bodies=100,
@@ -66,6 +81,7 @@ QUICK = Size(
     users=50_000,
     events=1_000_000,
     growth=(100_000, 1_000_000),
+    members=100_000,
 )
 
 
@@ -133,9 +149,12 @@ class Run:
             checks = uvloop.run(membership.measure(running, account, segment_id, users, seconds=size.checks, done=done))
             bodies = events.batch_bodies(size.bodies, size.users)
             done = self._bar("Membership beside computes and events", size.checks * busy.CHECKS_A_SECOND)
-            beside = uvloop.run(
-                busy.measure(running, account, segment_id, users, bodies, seconds=size.checks, done=done)
-            )
+            # Of another tenant, so that the query by hand still finds what was computed.
+            with register(edge_url(running)) as other:
+                loads = itertools.cycle(events.batch_requests(bodies, other.key))
+                beside = uvloop.run(
+                    busy.measure(running, account, segment_id, users, loads, seconds=size.checks, done=done)
+                )
         by_hand = compute.by_hand(warehouse, FIRST_TENANT, again)
         done = self._bar("Definitions against queries by hand", len(conditions.QUESTIONS))
         compared = conditions.measure(warehouse, done=done)
@@ -153,6 +172,12 @@ class Run:
         done = self._bar("Generating more and more events", sum(size.growth))
         self._report.lines += lines.of_growth(growth.measure(self._directory, size.growth, users=size.users, done=done))
 
+    def connectors(self) -> None:
+        """The first sync of a large segment."""
+        done = self._bar("First syncs to Braze and Klaviyo", 2 * self._size.members)
+        syncs = connectors.measure(self._directory / "connectors", self._size.members, done)
+        self._report.lines += lines.of_connectors(syncs)
+
     def _bar(self, title: str, total: float) -> Callable[[int], object]:
         task = self._progress.add_task(title, total=total)
         return lambda count: self._progress.update(task, advance=count)
@@ -161,7 +186,9 @@ class Run:
 def main() -> None:
     """Runs the chosen parts in order."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="ingest, segments, growth, generator; default: all")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help="ingest, segments, connectors, growth, generator; default: all"
+    )
     parser.add_argument("--quick", action="store_true", help="a tenth of everything; results go to .cache")
     parser.add_argument("--directory", type=Path, default=CACHE / "bench", help="for the platforms' data, emptied")
     arguments = parser.parse_args()
@@ -172,7 +199,7 @@ def main() -> None:
     try:
         with Progress(*columns, console=console) as progress:
             run = Run(QUICK if arguments.quick else FULL, arguments.directory, progress, report)
-            for part in arguments.parts or ["ingest", "segments", "growth", "generator"]:
+            for part in arguments.parts or ["ingest", "segments", "connectors", "growth", "generator"]:
                 getattr(run, part)()
     finally:
         shutil.rmtree(arguments.directory, ignore_errors=True)

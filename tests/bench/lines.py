@@ -7,6 +7,7 @@ from tests.bench.busy import EVENTS_A_SECOND as EVENTS_BESIDE
 from tests.bench.busy import Busy
 from tests.bench.compute import Compute
 from tests.bench.conditions import Comparison
+from tests.bench.connectors import Sync
 from tests.bench.growth import Size
 from tests.bench.ingest import Ingest
 from tests.bench.load import quantile
@@ -25,6 +26,7 @@ CHANGED = "1 % changed"
 # How many times as long as the best query by hand: one condition, three, seven.
 RATIOS = {"three conditions": 1.3, "seven conditions": 1.5}
 ONE_RATIO = 1.2
+SENT_A_SECOND, CONNECTORS_MIB = 10_000, 200
 WAREHOUSE_MIB = 2048
 IDLE_MIB = 1536
 
@@ -95,6 +97,18 @@ def of_busy(busy: Busy) -> list[Line]:
     """Checks beside computes and events."""
     part = f"Membership during {busy.computes} computes and {EVENTS_BESIDE:,} events/s"
     return _latencies(part, "through the edge", busy.checks.latencies, CHECK_MS)
+
+
+def of_connectors(syncs: Sequence[Sync]) -> list[Line]:
+    """First syncs of a segment to stand-ins."""
+    lines = []
+    for sync in syncs:
+        part = f"Connectors, first sync: {sync.users:,} members"
+        lines += [
+            _more(part, f"to a stand-in of {sync.vendor}", sync.users / sync.seconds, "users/s", SENT_A_SECOND),
+            _less(part, f"{sync.vendor}, process at most", sync.peak_mib, "MiB", CONNECTORS_MIB),
+        ]
+    return lines
 
 
 def of_growth(sizes: Sequence[Size]) -> list[Line]:

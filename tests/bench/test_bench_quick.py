@@ -1,5 +1,6 @@
 """Each part of the benchmark for a moment: nothing is lost, nothing fails, and the results have their shape."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from tests.bench import (
     busy,
     compute,
     conditions,
+    connectors,
     dataset,
     events,
     growth,
@@ -100,7 +102,8 @@ def test_checks_go_on_while_a_segment_is_computed_and_events_are_loaded(
 ) -> None:
     compute.measure(platform, account, segment_id)
     users = compute.members(account, segment_id, USERS)
-    found = uvloop.run(busy.measure(platform, account, segment_id, users, bodies, seconds=SECONDS))
+    loads = itertools.cycle(events.batch_requests(bodies, account.key))
+    found = uvloop.run(busy.measure(platform, account, segment_id, users, loads, seconds=SECONDS))
     assert found.computes > 0
     assert found.checks.requests > 0
     assert all(line.value > 0 for line in lines.of_busy(found))
@@ -142,6 +145,12 @@ def test_every_definition_is_compared_with_queries_that_find_the_same_users(tmp_
     assert len(asked) == len(compared) == len(conditions.QUESTIONS)
     assert all(comparison.users for comparison in compared)
     assert all(line.value > 0 for line in lines.of_conditions(compared))
+
+
+def test_first_syncs_are_measured_and_lose_nobody(tmp_path: Path) -> None:
+    syncs = connectors.measure(tmp_path / "data", 5_000)
+    assert [(sync.vendor, sync.users) for sync in syncs] == [("Braze", 5_000), ("Klaviyo", 5_000)]
+    assert all(line.value > 0 for line in lines.of_connectors(syncs))
 
 
 def test_growth_is_measured_on_platforms_of_their_own(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import delete, insert, update
 
+from services.kit.jobs import put_for
 from services.kit.postgres import Database
 from services.schema.segments import membership_changes, memberships, segment_runs, segments
 from tests.integration.connectors.rows import add_segment
@@ -25,8 +26,8 @@ class Segment:
         """A segment that was never computed."""
         return cls(database, tenant_id, await add_segment(database, tenant_id, last_run_id=None))
 
-    async def compute(self, members: Collection[str]) -> int:
-        """A compute that finds these users, in one transaction; the id of its run."""
+    async def compute(self, members: Collection[str], *, is_announced: bool = False) -> int:
+        """A compute that finds these users, in one transaction; the id of its run. Announced, it is told of."""
         found = frozenset(members)
         entered, exited = sorted(found - self.members), sorted(self.members - found)
         now, mine = datetime.now(UTC), {"segment_id": self.id, "tenant_id": self.tenant_id}
@@ -53,6 +54,16 @@ class Segment:
             await connection.execute(delete(memberships).where(*left))
             columns = {"last_run_id": run_id, "status": "computed", "member_count": len(found), "last_computed_at": now}
             await connection.execute(update(segments).where(segments.c.id == self.id).values(**columns))
+            if is_announced:
+                await put_for(
+                    "connectors",
+                    "computed",
+                    connection,
+                    tenant_id=self.tenant_id,
+                    segment_id=self.id,
+                    run_id=run_id,
+                    request_id="",
+                )
         self.members = found
         self.runs[run_id] = found
         return run_id
