@@ -96,6 +96,7 @@ class World:
         self._segments = segments
         self._connector_id = connector_id
         self._killed = asyncio.Event()
+        self._making: list[asyncio.Task[None]] = []
         self.chosen = segments[0]
 
     async def make(self, change: Change) -> None:
@@ -125,6 +126,7 @@ class World:
             self._syncing.waiting.syncs[self._connector_id] = 0
         else:
             running.result()
+        await asyncio.gather(*self._making)
 
     async def settle(self) -> None:
         """Lets the connector go on until nothing is left to do."""
@@ -144,7 +146,10 @@ class World:
                     self._killed.set()
                     await asyncio.Event().wait()
                 case Compute() | Choose() | Pause() as change:
-                    await self.make(change)
+                    # Whoever does that is not killed with us.
+                    making = asyncio.create_task(self.make(change))
+                    self._making.append(making)
+                    await asyncio.shield(making)
 
         return act
 
