@@ -1,17 +1,27 @@
-"""The services strangers may reach, by package: the routes, Envoy's clusters and the API document follow this list."""
+"""The services strangers may reach, by process: the routes, Envoy's clusters and the API document follow this list."""
 
 from google.protobuf.descriptor import ServiceDescriptor
 
 from services.gen.segops.connectors.v1 import connectors_pb2
 from services.gen.segops.identity.v1 import identity_pb2
-from services.gen.segops.ingestion.v1 import ingestion_pb2
+from services.gen.segops.ingestion.v1 import ingestion_pb2, schemas_pb2, shopify_pb2, tracking_pb2
 from services.gen.segops.profiles.v1 import profiles_pb2
 from services.gen.segops.segments.v1 import segments_pb2
 
-PUBLIC_SERVICES: dict[str, ServiceDescriptor] = {
-    "identity": identity_pb2.DESCRIPTOR.services_by_name["IdentityService"],
-    "ingestion": ingestion_pb2.DESCRIPTOR.services_by_name["IngestionService"],
-    "segments": segments_pb2.DESCRIPTOR.services_by_name["SegmentsService"],
-    "connectors": connectors_pb2.DESCRIPTOR.services_by_name["ConnectorsService"],
-    "profiles": profiles_pb2.DESCRIPTOR.services_by_name["ProfilesService"],
+PUBLIC_SERVICES: dict[str, tuple[ServiceDescriptor, ...]] = {
+    "identity": (identity_pb2.DESCRIPTOR.services_by_name["IdentityService"],),
+    "ingestion": (
+        ingestion_pb2.DESCRIPTOR.services_by_name["IngestionService"],
+        schemas_pb2.DESCRIPTOR.services_by_name["SchemaService"],
+        shopify_pb2.DESCRIPTOR.services_by_name["ShopifyService"],
+        tracking_pb2.DESCRIPTOR.services_by_name["TrackingService"],
+    ),
+    "segments": (segments_pb2.DESCRIPTOR.services_by_name["SegmentsService"],),
+    "connectors": (connectors_pb2.DESCRIPTOR.services_by_name["ConnectorsService"],),
+    "profiles": (profiles_pb2.DESCRIPTOR.services_by_name["ProfilesService"],),
 }
+
+
+def public_services() -> list[ServiceDescriptor]:
+    """All of them."""
+    return [service for services in PUBLIC_SERVICES.values() for service in services]

@@ -16,15 +16,17 @@ from services.connectors.servicer import ConnectorsServicer
 from services.connectors.settings import ConnectorsSettings, OutboundSettings
 from services.connectors.sync_destinations import Destinations
 from services.connectors.sync_jobs import SYNCS, SyncQueue
-from services.connectors.vault import Vault
 from services.connectors.verifying import Verifier
 from services.connectors.webhooks import Webhooks
 from services.gen.segops.connectors.v1 import connectors_pb2_grpc
-from services.kit.jobs import Jobs, repeat
+from services.kit.idempotency import Answers
+from services.kit.jobs import Jobs
 from services.kit.keys import CONNECTORS_KEY, secret
 from services.kit.postgres import Database
+from services.kit.repeating import repeat
 from services.kit.server import Service, run
 from services.kit.settings import Settings
+from services.kit.vault import Vault
 
 # Syncs wait for receivers most of the time, and keep no connection to PostgreSQL meanwhile.
 CONCURRENCY, POOL_SIZE = 32, 16
@@ -36,6 +38,7 @@ async def main(settings: Settings) -> None:
     database = Database.connect(settings)
     service.resources.push_async_callback(database.close)
     service.watch(database.check)
+    service.keep_answers(Answers(database, settings))
     outbound = Outbound(AllowList.parse(OutboundSettings().allow))
     service.resources.push_async_callback(outbound.close)
     vault = Vault([*own.key_list, secret(settings, CONNECTORS_KEY)])

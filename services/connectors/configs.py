@@ -11,9 +11,9 @@ from pydantic import SecretStr, ValidationError
 
 from services.connectors.destinations.interface import Config, DestinationType
 from services.connectors.outbound import Outbound
-from services.connectors.vault import Vault
 from services.definition.attributes import has_control
 from services.definition.problems import shown
+from services.kit.vault import Vault
 
 # What a secret reads as; sent back, it keeps the stored one.
 MASK = "***"

@@ -15,8 +15,8 @@ from services.connectors import delivery_store
 from services.connectors.sending import Sender, outcome
 from services.connectors.sync_patience import Patience
 from services.kit.errors import Unavailable
-from services.kit.jobs import repeat
 from services.kit.postgres import Database
+from services.kit.repeating import repeat
 
 log = logging.getLogger("webhooks")
 

@@ -12,9 +12,9 @@ from services.connectors.fields import Fields, Types, changed_config, new_config
 from services.connectors.outbound import Outbound
 from services.connectors.queueing import Queue, queue_sync
 from services.connectors.sync_position import Position
-from services.connectors.vault import Unreadable, Vault
 from services.kit.errors import Invalid, NotFound
 from services.kit.postgres import Database
+from services.kit.vault import Unreadable, Vault
 
 Columns = dict[str, object]
 

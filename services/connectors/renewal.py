@@ -4,8 +4,8 @@ import asyncio
 import logging
 
 from services.connectors import secret_store
-from services.connectors.vault import Unreadable, Vault
 from services.kit.postgres import Database
+from services.kit.vault import Unreadable, Vault
 
 log = logging.getLogger("renewal")
 

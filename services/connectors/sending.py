@@ -13,8 +13,8 @@ from services.connectors.destinations.calling import retry_after
 from services.connectors.network import NoAnswer, NotAllowed
 from services.connectors.outbound import Outbound
 from services.connectors.sync_patience import Patience
-from services.connectors.vault import Unreadable, Vault
 from services.connectors.webhooks import INACTIVE
+from services.kit.vault import Unreadable, Vault
 
 log = logging.getLogger("webhooks")
 

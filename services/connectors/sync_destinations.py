@@ -7,7 +7,7 @@ from sqlalchemy import Row
 from services.connectors.configs import WrongConfig, stored_config
 from services.connectors.destinations.interface import Audience, Destination, DestinationType, Means, Refused
 from services.connectors.fields import Types
-from services.connectors.vault import Unreadable, Vault
+from services.kit.vault import Unreadable, Vault
 
 NO_TYPE = "Connectors of this type are not supported any more."
 NO_SECRETS = "The stored secrets cannot be read any more; send the configuration again."

@@ -25,8 +25,8 @@ from services.connectors.sync_patience import public_text
 from services.connectors.sync_position import NOBODY, Position, State
 from services.connectors.sync_steps import NOTHING_TO_DO, WINDOW_ROWS, WINDOWS
 from services.kit.errors import Conflict, Invalid, NotFound, Unavailable
-from services.kit.jobs import repeat
 from services.kit.postgres import Database
+from services.kit.repeating import repeat
 
 # Ids of each kind in an answer.
 SHOWN = 100

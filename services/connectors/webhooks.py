@@ -9,12 +9,12 @@ from sqlalchemy import Row
 from services.connectors import delivery_store, webhook_store
 from services.connectors.fields import Fields
 from services.connectors.outbound import Outbound
-from services.connectors.vault import Vault
 from services.connectors.webhook_fields import DEFAULTS, field_errors
 from services.definition.attributes import REQUIRED
 from services.kit.errors import Conflict, Invalid, NotFound
 from services.kit.paging import Page
 from services.kit.postgres import Database
+from services.kit.vault import Vault
 
 INACTIVE = "The webhook was deactivated."
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 
+from google.api import annotations_pb2
 from google.protobuf import descriptor_pool
 
 from services.gen.segops.options.v1 import access_pb2
@@ -21,6 +22,8 @@ class Rpc:
 
     access: int
     success_status: int
+    # Whether a POST below /api/ leads to it.
+    is_api_post: bool
 
 
 @cache
@@ -35,7 +38,9 @@ def declared(method: str) -> Rpc | None:
         return None
     options = found.GetOptions()
     return Rpc(
-        access=options.Extensions[access_pb2.access], success_status=options.Extensions[access_pb2.success_status]
+        access=options.Extensions[access_pb2.access],
+        success_status=options.Extensions[access_pb2.success_status],
+        is_api_post=options.Extensions[annotations_pb2.http].post.startswith("/api/"),
     )
 
 
@@ -47,10 +52,14 @@ def admits(access: int, caller: Caller) -> bool:
         return caller.kind == "person"
     if access == Access.ACCESS_READ:
         return caller.kind in ("person", "secret_key", "service")
-    if access in (Access.ACCESS_INGEST, Access.ACCESS_WRITE):
+    if access == Access.ACCESS_TRACK and caller.kind == "session":
+        return True
+    if access in (Access.ACCESS_INGEST, Access.ACCESS_WRITE, Access.ACCESS_TRACK):
         return caller.kind in ("secret_key", "service") or caller.role in WRITERS
     if access == Access.ACCESS_ADMIN:
         return caller.kind == "person" and caller.role in ADMINS
+    if access == Access.ACCESS_SESSION:
+        return caller.kind == "public_key"
     # Internal RPCs are never routed by the edge, so whoever holds a signed identity came from inside.
     return access == Access.ACCESS_INTERNAL
 

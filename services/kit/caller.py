@@ -1,7 +1,7 @@
 """Who is calling: the signed identity every internal call carries, and the request being served."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -23,18 +23,19 @@ AUDIENCE = "segops-internal"
 # Of the tokens people show at the edge; nothing inside takes them.
 API_AUDIENCE = "segops-api"
 
-Kind = Literal["anonymous", "person", "secret_key", "service"]
+Kind = Literal["anonymous", "person", "secret_key", "public_key", "session", "service"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Caller:
-    """A verified caller. `tenant_id` is 0 for callers that belong to no tenant."""
+    """A verified caller. `tenant_id` is 0 for callers that belong to no tenant; `uid` is the end user of a session."""
 
     kind: Kind
     tenant_id: int = 0
     user_id: int | None = None
     role: str | None = None
     key_id: int | None = None
+    uid: str | None = None
     service: str | None = None
 
     @property
@@ -50,12 +51,19 @@ ANONYMOUS = Caller(kind="anonymous")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """The request being served: its id, its caller, the caller's token, and the URL a REST client used."""
+    """The request being served: its id, its caller, the caller's token, and the URL a REST client used.
+
+    `metadata` is what was sent beside the message. `once` names the request however often its client sends it, if the
+    client gave it an idempotency key. `is_replay`: it came before, and gets the answer that it got then.
+    """
 
     id: str = ""
     caller: Caller = ANONYMOUS
     token: str = ""
     url: str = ""
+    metadata: Sequence[tuple[str, str | bytes]] = ()
+    once: str = ""
+    is_replay: bool = False
 
 
 _current: ContextVar[Request] = ContextVar("request", default=Request())  # noqa: B039 - frozen
@@ -98,7 +106,7 @@ def mint(caller: Caller, key: Ed25519PrivateKey, *, seconds: int = IDENTITY_SECO
         "sub": caller.kind,
         "tenant": caller.tenant_id,
     }
-    for name in ("user_id", "role", "key_id", "service"):
+    for name in ("user_id", "role", "key_id", "uid", "service"):
         value = getattr(caller, name)
         if value is not None:
             claims[name] = value
@@ -110,7 +118,7 @@ class IdentityVerifier:
     """Verifies signed identities and remembers each until it expires (EdDSA costs 0.1 ms a time)."""
 
     key: Ed25519PublicKey
-    max_remembered: int = 50_000
+    max_remembered: int = 20_000
     _known: dict[str, tuple[float, Caller]] = field(default_factory=dict)
 
     def verify(self, token: str) -> Caller:
@@ -137,6 +145,7 @@ class IdentityVerifier:
             user_id=claims.get("user_id"),
             role=claims.get("role"),
             key_id=claims.get("key_id"),
+            uid=claims.get("uid"),
             service=claims.get("service"),
         )
         return caller, float(claims["exp"])

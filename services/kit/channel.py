@@ -7,9 +7,10 @@ import grpc
 
 from services.kit.caller import IDENTITY_HEADER, REQUEST_ID_HEADER, current_request
 from services.kit.failures import from_rpc_error
-from services.kit.server import MAX_MESSAGE_BYTES
 from services.kit.settings import Settings
 
+# A request body may be 16 MiB; the rest is room for the envelope.
+MAX_MESSAGE_BYTES = 17 * 1024 * 1024
 CALL_SECONDS = 30.0
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

@@ -47,6 +47,10 @@ class Conflict(Failure):
     """The request conflicts with the current state."""
 
 
+class Unprocessable(Failure):
+    """The request cannot be processed as it is."""
+
+
 class TooLarge(Failure):
     """The request body is too large."""
 
@@ -61,6 +65,10 @@ class Retryable(Failure):
 
 class RateLimited(Retryable):
     """Too many requests."""
+
+
+class InDoubt(Failure):
+    """It is not known whether the request was accepted. Events with message ids may be sent again."""
 
 
 class Unavailable(Retryable):

@@ -8,11 +8,12 @@ from typing import Self
 import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.errors import OutboundBufferLimitError
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
-from nats.js.errors import NotFoundError
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
-from services.kit.errors import Unavailable
+from services.kit.errors import InDoubt, Unavailable
 from services.kit.keys import NATS_TOKEN, secret
 from services.kit.settings import Settings
 
@@ -22,7 +23,11 @@ STREAM = "EVENTS"
 SUBJECT_PREFIX = "events"
 # Set on messages in which some event carried a message_id (see services/ingestion and services/warehouse/loader).
 DEDUP_HEADER = "Segops-Dedup"
-PUBLISH_SECONDS = 5.0
+# The invalid events of the requests in a message: {"at": when they were received, "types": {event type: how many}}.
+SKIPPED_HEADER = "Segops-Skipped"
+ANSWER_SECONDS = 5.0
+# An answer that takes longer has been lost, mostly because the server was restarted.
+PUBLISH_SECONDS = 2.0
 RETENTION_SECONDS = 7 * 24 * 3600
 # More than a log can ever take in.
 MESSAGES_PER_SECOND = 1_000_000
@@ -37,7 +42,7 @@ class EventLog:
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        self.jetstream: JetStreamContext = client.jetstream(timeout=PUBLISH_SECONDS)
+        self.jetstream: JetStreamContext = client.jetstream(timeout=ANSWER_SECONDS)
 
     @classmethod
     async def connect(cls, settings: Settings) -> Self:
@@ -62,14 +67,21 @@ class EventLog:
         return event_log
 
     async def append(self, tenant_id: int, rows: bytes, headers: Mapping[str, str] | None = None) -> int:
-        """Writes one message of encoded rows and answers its sequence once it is on disk. Raises Unavailable."""
+        """Writes one message of encoded rows and answers its sequence once it is on disk.
+
+        Raises Unavailable when it is not stored, and InDoubt when it may be or may come to be.
+        """
         if not self.client.is_connected:
             raise Unavailable
         subject = f"{SUBJECT_PREFIX}.{tenant_id}"
         try:
-            ack = await self.jetstream.publish(subject, rows, headers=dict(headers) if headers else None)
-        except (NatsError, OSError) as error:
+            ack = await self.jetstream.publish(
+                subject, rows, timeout=PUBLISH_SECONDS, headers=dict(headers) if headers else None
+            )
+        except (APIError, NoStreamResponseError, OutboundBufferLimitError) as error:
             raise Unavailable from error
+        except (NatsError, OSError) as error:
+            raise InDoubt from error
         return ack.seq
 
     async def check(self) -> None:

@@ -6,7 +6,7 @@ the failure back from it, so that it survives several hops. (A success says `x-h
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import grpc
@@ -15,6 +15,7 @@ from services.kit.errors import (
     Conflict,
     Failure,
     Forbidden,
+    InDoubt,
     Invalid,
     NotFound,
     RateLimited,
@@ -22,6 +23,7 @@ from services.kit.errors import (
     TooLarge,
     Unauthenticated,
     Unavailable,
+    Unprocessable,
 )
 
 HTTP_CODE, HTTP_BODY, RETRY_AFTER = "x-http-code", "x-http-body", "retry-after"
@@ -36,8 +38,10 @@ STATUS: dict[type[Failure], tuple[grpc.StatusCode, int]] = {
     NotFound: (grpc.StatusCode.NOT_FOUND, 404),
     Conflict: (grpc.StatusCode.ABORTED, 409),
     TooLarge: (grpc.StatusCode.OUT_OF_RANGE, 413),
+    Unprocessable: (grpc.StatusCode.FAILED_PRECONDITION, 422),
     RateLimited: (grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
     Unavailable: (grpc.StatusCode.UNAVAILABLE, 503),
+    InDoubt: (grpc.StatusCode.UNKNOWN, 504),
 }
 KIND_BY_HTTP = {http: kind for kind, (_, http) in STATUS.items()}
 
@@ -71,12 +75,20 @@ class RpcFailure(Protocol):
 def from_rpc_error(error: RpcFailure) -> Failure:
     """The failure another service answered with; Unavailable when it could not be reached in time."""
     sent = {key: value for key, value in error.trailing_metadata() or () if isinstance(value, str)}
-    kind = KIND_BY_HTTP.get(int(sent.get(HTTP_CODE, 0)))
-    if kind is None:
+    failure = from_metadata(sent)
+    if failure is None:
         if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
             return Unavailable()
         assert isinstance(error, Exception)
         raise error
+    return failure
+
+
+def from_metadata(sent: Mapping[str, str]) -> Failure | None:
+    """The failure with this public answer; None when it is none of the table's."""
+    kind = KIND_BY_HTTP.get(int(sent.get(HTTP_CODE, 0)))
+    if kind is None:
+        return None
     body = json.loads(sent[HTTP_BODY])
     detail = body.get("detail")
     if kind is Invalid and not isinstance(detail, str):

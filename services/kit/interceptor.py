@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -19,10 +19,15 @@ from services.kit.caller import (
     URL_HEADER,
     Caller,
     Request,
+    current_request,
     enter_request,
 )
 from services.kit.errors import Failure
-from services.kit.failures import HTTP_BODY, HTTP_CODE, status_of, to_metadata
+from services.kit.failures import HTTP_BODY, HTTP_CODE, Metadata, status_of, to_metadata
+
+if TYPE_CHECKING:
+    # Not for processes without PostgreSQL.
+    from services.kit.idempotency import Answers
 
 log = logging.getLogger("rpc")
 
@@ -37,7 +42,7 @@ OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 
 # Reads and events come by the thousand a second, and a line for each costs an eighth of their time: at level INFO only
 # those that fail or are slow are logged. What changes something is logged always.
-FREQUENT = (Access.ACCESS_READ, Access.ACCESS_INGEST, Access.ACCESS_INTERNAL)
+FREQUENT = (Access.ACCESS_READ, Access.ACCESS_INGEST, Access.ACCESS_TRACK, Access.ACCESS_INTERNAL)
 SLOW_SECONDS = 0.5
 
 
@@ -49,6 +54,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(self, authenticate: Authenticate) -> None:
         self._authenticate = authenticate
+        # Where answers to requests with an idempotency key are kept; needed for POST routes.
+        self.answers: Answers | None = None
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
@@ -69,16 +76,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         rpc = access.declared(method)
         if rpc is None:
             raise LookupError(f"{method} is not in the protos")
-        if handler.request_streaming:
-            raise NotImplementedError(f"{method}: request streams have no guard yet")
         guard = _Guard(method, rpc, self._authenticate)
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                guard.stream(handler.unary_stream), handler.request_deserializer, handler.response_serializer
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            guard.unary(handler.unary_unary), handler.request_deserializer, handler.response_serializer
+        kind = "_".join(
+            "stream" if side else "unary" for side in (handler.request_streaming, handler.response_streaming)
         )
+        behaviour = getattr(handler, kind)
+        if rpc.is_api_post:
+            if self.answers is None:
+                raise LookupError(f"{method} has nowhere to keep its answers")
+            behaviour = self.answers.once(method, behaviour)
+        guarded = (guard.stream if handler.response_streaming else guard.unary)(behaviour)
+        made: grpc.RpcMethodHandler[Any, Any] = getattr(grpc, f"{kind}_rpc_method_handler")(
+            guarded, handler.request_deserializer, handler.response_serializer
+        )
+        return made
 
 
 class _Guard:
@@ -99,9 +110,10 @@ class _Guard:
             except Exception as error:
                 await self._fail(error, context, started)
                 raise
-            if self._rpc.success_status:
+            status: Metadata = ((HTTP_CODE, str(self._rpc.success_status)),) if self._rpc.success_status else ()
+            if headers := status + _replay_metadata():
                 # Envoy's transcoder passes headers on, not trailers.
-                await context.send_initial_metadata(((HTTP_CODE, str(self._rpc.success_status)),))
+                await context.send_initial_metadata(headers)
             self._log("OK", started)
             return response
 
@@ -122,8 +134,12 @@ class _Guard:
         return guarded
 
     def _enter(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        sent = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-        request = Request(id=sent.get(REQUEST_ID_HEADER) or str(uuid.uuid4()), url=sent.get(URL_HEADER, ""))
+        # Every call of it decodes all again.
+        metadata = tuple(context.invocation_metadata() or ())
+        sent = {key: value for key, value in metadata if isinstance(value, str)}
+        request = Request(
+            id=sent.get(REQUEST_ID_HEADER) or str(uuid.uuid4()), url=sent.get(URL_HEADER, ""), metadata=metadata
+        )
         enter_request(request)
         caller = self._authenticate(sent)
         enter_request(replace(request, caller=caller, token=sent.get(IDENTITY_HEADER, "")))
@@ -135,7 +151,7 @@ class _Guard:
         if isinstance(error, Failure):
             code, _ = status_of(error)
             self._log(code.name, started)
-            await context.abort(code, error.detail, to_metadata(error))
+            await context.abort(code, error.detail, to_metadata(error) + _replay_metadata())
         log.error("unexpected failure", exc_info=error, extra={"rpc": self._method})
         await context.abort(
             grpc.StatusCode.INTERNAL, BLANK, ((HTTP_CODE, "500"), (HTTP_BODY, f'{{"detail": "{BLANK}"}}'))
@@ -146,3 +162,8 @@ class _Guard:
         level = self._level if code == "OK" and seconds < SLOW_SECONDS else logging.INFO
         if log.isEnabledFor(level):
             log.log(level, "rpc", extra={"rpc": self._method, "code": code, "duration_ms": round(seconds * 1000, 2)})
+
+
+def _replay_metadata() -> Metadata:
+    """Tells a client that the answer is the one it got, or missed, before."""
+    return (("idempotent-replayed", "true"),) if current_request().is_replay else ()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kit.errors import Unavailable
 from services.kit.postgres import TENANT_ROLE, Database, driver_connection
+from services.kit.repeating import repeat
 from services.kit.settings import Settings
 
 log = logging.getLogger("jobs")
@@ -91,16 +92,6 @@ async def put_for(service: str, task: str, connection: AsyncConnection, **argume
         await deferrer.defer_async(**arguments)
     except ConnectorException as error:
         raise Unavailable from error
-
-
-async def repeat(seconds: float, action: Callable[[], Awaitable[object]]) -> None:
-    """Does `action` for ever, with a pause between; what it raises is logged."""
-    while True:
-        try:
-            await action()
-        except Exception as error:
-            log.warning("%s failed; trying again: %r", getattr(action, "__name__", "a periodic action"), error)
-        await asyncio.sleep(seconds)
 
 
 class Jobs:

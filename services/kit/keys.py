@@ -14,11 +14,15 @@ from services.kit.settings import Settings
 INTERNAL_KEY, INTERNAL_PUBLIC_KEY = "internal_key.pem", "internal_key.pub.pem"
 # Signs access and refresh tokens; only the identity service holds it.
 ACCESS_KEY = "access_key.pem"
-# Lets a process ask the identity service for an identity; also keys the cursors.
+# Lets a process ask the identity service for an identity; also keys the cursors, and the names of requests.
 SERVICE_SECRET = "service_secret"
 NATS_TOKEN = "nats_token"
 # Encrypts the secrets of connectors and webhooks where no setting names another key.
 CONNECTORS_KEY = "connectors_key"
+# The same for the secrets of shops.
+INGESTION_KEY = "ingestion_key"
+# Encrypts what verifies signed user ids.
+IDENTITY_KEY = "identity_key"
 
 
 def ensure_secrets(settings: Settings) -> None:
@@ -26,7 +30,8 @@ def ensure_secrets(settings: Settings) -> None:
     settings.secrets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in (SERVICE_SECRET, NATS_TOKEN):
         _write_once(settings.secrets_dir / name, secrets.token_urlsafe(32).encode())
-    _write_once(settings.secrets_dir / CONNECTORS_KEY, Fernet.generate_key())
+    for name in (CONNECTORS_KEY, INGESTION_KEY, IDENTITY_KEY):
+        _write_once(settings.secrets_dir / name, Fernet.generate_key())
     for name in (INTERNAL_KEY, ACCESS_KEY):
         _write_once(settings.secrets_dir / name, _private_pem(Ed25519PrivateKey.generate()))
     public = private_key(settings, INTERNAL_KEY).public_key()

@@ -5,7 +5,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import uvloop
@@ -14,15 +14,20 @@ from grpc_reflection.v1alpha import reflection
 
 from services.kit import logs
 from services.kit.caller import IDENTITY_HEADER, Caller, IdentityVerifier
+from services.kit.channel import MAX_MESSAGE_BYTES
 from services.kit.interceptor import Authenticate, CallInterceptor
 from services.kit.keys import internal_public_key
+from services.kit.repeating import repeat
 from services.kit.settings import Settings
+
+if TYPE_CHECKING:
+    # Not for processes without PostgreSQL.
+    from services.kit.idempotency import Answers
 
 log = logging.getLogger("server")
 
-# A request body may be 16 MiB; the rest is room for the envelope.
-MAX_MESSAGE_BYTES = 17 * 1024 * 1024
 CHECK_SECONDS = 1.0
+FORGET_SECONDS = 3600.0
 
 Check = Callable[[], Awaitable[object]]
 
@@ -55,8 +60,9 @@ class Service:
         self.name = name
         self.settings = settings
         self.resources = AsyncExitStack()
+        self._interceptor = CallInterceptor(authenticate or identity_from_header(settings))
         self.server = grpc.aio.server(
-            interceptors=[CallInterceptor(authenticate or identity_from_header(settings))],
+            interceptors=[self._interceptor],
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -69,6 +75,11 @@ class Service:
     def watch(self, check: Check) -> None:
         """Calls `check` every second; the service is not ready while it raises or takes longer than a second."""
         self._checks.append(check)
+
+    def keep_answers(self, answers: "Answers") -> None:
+        """Where answers to requests with an idempotency key are kept. A service with POST routes needs it."""
+        self._interceptor.answers = answers
+        self.resources.callback(asyncio.create_task(repeat(FORGET_SECONDS, answers.forget)).cancel)
 
     async def serve(self, *service_names: str) -> None:
         """Serves until SIGTERM or SIGINT, then refuses new calls and drains the running ones."""

@@ -1,6 +1,8 @@
 """Tables of the identity service."""
 
 from sqlalchemy import (
+    ARRAY,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -64,8 +66,13 @@ api_keys = Table(
     Column("created_by", Id, ForeignKey("users.id", ondelete="SET NULL")),
     Column("created_at", Moment, nullable=False, server_default=func.now()),
     Column("last_used_at", Moment),
+    Column("allowed_origins", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("require_signed_user_id", Boolean, nullable=False, server_default=text("false")),
+    # Signs user ids; encrypted.
+    Column("hmac_secret", LargeBinary),
     UniqueConstraint("key_hash"),
     CheckConstraint("key_type IN ('secret', 'public')", name="key_type"),
+    CheckConstraint("(key_type = 'public') = (hmac_secret IS NOT NULL)", name="hmac_secret"),
     Index("api_keys_tenant_id_idx", "tenant_id"),
 )
 

@@ -5,10 +5,12 @@ from datetime import timedelta
 
 from services.gen.segops.segments.v1 import segments_pb2_grpc
 from services.kit.acting import Actor
-from services.kit.jobs import Jobs, repeat
+from services.kit.idempotency import Answers
+from services.kit.jobs import Jobs
 from services.kit.keys import SERVICE_SECRET, secret
 from services.kit.objects import Objects
 from services.kit.postgres import Database
+from services.kit.repeating import repeat
 from services.kit.server import Service, run
 from services.kit.settings import Settings
 from services.segments.cursors import Cursors
@@ -34,6 +36,7 @@ async def main(settings: Settings) -> None:
     database = Database.connect(settings)
     service.resources.push_async_callback(database.close)
     service.watch(database.check)
+    service.keep_answers(Answers(database, settings))
     streams = Database.connect(settings)
     service.resources.push_async_callback(streams.close)
     warehouse = Warehouse(settings)

@@ -17,8 +17,8 @@ from services.connectors.sync import TURN, Syncer
 from services.connectors.sync_destinations import Destinations
 from services.connectors.sync_patience import Patience
 from services.connectors.sync_steps import WINDOW_ROWS
-from services.connectors.vault import Vault
 from services.kit.postgres import Database
+from services.kit.vault import Vault
 from services.schema.connectors import activation_logs
 from tests.integration.connectors.ledger import Segment
 from tests.integration.connectors.outside import SECRET, Tool

@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.connectors.configs import MASK, NOT_KEPT
 from services.connectors.editing import NOTHING_SENT, Activations, NeverComputed
-from services.connectors.vault import Vault
 from services.kit.errors import Invalid, NotFound, Unavailable
 from services.kit.postgres import Database
+from services.kit.vault import Vault
 from services.schema.connectors import activation_logs
 from tests.integration.connectors.rows import add_log, add_segment, row_of, set_row
 from tests.unit.connectors.kinds import OUTBOUND, TOOL

@@ -7,8 +7,8 @@ from cryptography.fernet import Fernet
 from sqlalchemy import insert, select
 
 from services.connectors.renewal import renew_secrets
-from services.connectors.vault import Vault
 from services.kit.postgres import Database
+from services.kit.vault import Vault
 from services.schema.connectors import activations, webhooks
 from tests.integration.connectors.rows import add_segment
 

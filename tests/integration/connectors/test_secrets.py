@@ -9,11 +9,11 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import text
 
-from services.connectors.vault import Unreadable, Vault
 from services.kit.errors import Invalid
 from services.kit.keys import CONNECTORS_KEY, secret
 from services.kit.postgres import Database
 from services.kit.settings import Settings
+from services.kit.vault import Unreadable, Vault
 from tests.integration.connectors.calling import Tenant
 from tests.integration.connectors.conftest import LOOPBACK
 from tests.integration.connectors.ledger import Segment

@@ -17,7 +17,6 @@ from services.connectors.outbound import Outbound
 from services.connectors.settings import ConnectorsSettings
 from services.connectors.sync_destinations import Destinations
 from services.connectors.sync_jobs import SYNCS, SyncQueue
-from services.connectors.vault import Vault
 from services.connectors.verifying import (
     ChangedMeanwhile,
     NeverSynced,
@@ -32,6 +31,7 @@ from services.kit.errors import NotFound, Unavailable
 from services.kit.jobs import Jobs
 from services.kit.postgres import Database
 from services.kit.settings import Settings
+from services.kit.vault import Vault
 from tests.integration.connectors.calling import Tenant
 from tests.integration.connectors.ledger import Segment
 from tests.integration.connectors.rows import row_of, set_row

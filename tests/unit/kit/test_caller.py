@@ -22,6 +22,8 @@ def verifier() -> IdentityVerifier:
     [
         PERSON,
         Caller(kind="secret_key", tenant_id=7, key_id=9),
+        Caller(kind="public_key", tenant_id=7, key_id=9),
+        Caller(kind="session", tenant_id=7, key_id=9, uid="anon_Ä|1"),
         Caller(kind="service", tenant_id=7, service="segments"),
         Caller(kind="anonymous"),
     ],

@@ -1,9 +1,39 @@
-"""Secrets of connectors and webhooks: encrypted in the database, open only in memory while they are used."""
+"""Secrets that tenants entrust: encrypted in the database, open only in memory while they are used."""
 
 import json
 from collections.abc import Mapping, Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from pydantic import SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class KeySettings(BaseSettings):
+    """The keys of a process's vault, from the variable that its own settings name."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    # Fernet keys (32 bytes, URL-safe base64), separated by commas. The first encrypts, the others still decrypt; so
+    # does the key made at the first start, which encrypts where none is set. To rotate with several processes, add the
+    # new key behind the old one everywhere, then put it first.
+    keys: SecretStr = SecretStr("")
+
+    @field_validator("keys")
+    @classmethod
+    def _are_keys(cls, keys: SecretStr) -> SecretStr:
+        for key in _split(keys):
+            try:
+                Fernet(key)
+            except ValueError:
+                raise ValueError(
+                    "each key must be 32 bytes in URL-safe base64, as Fernet.generate_key() makes"
+                ) from None
+        return keys
+
+    @property
+    def key_list(self) -> list[str]:
+        """The keys, the one that encrypts first."""
+        return _split(self.keys)
 
 
 class Unreadable(Exception):
@@ -45,3 +75,8 @@ class Vault:
         except InvalidToken:
             return self.seal(self.unseal(sealed))
         return None
+
+
+def _split(keys: SecretStr) -> list[str]:
+    """The texts between the commas, without what is blank."""
+    return [key for part in keys.get_secret_value().split(",") if (key := part.strip())]

@@ -5,7 +5,7 @@ import logging
 import pytest
 from cryptography.fernet import Fernet
 
-from services.connectors.vault import Unreadable, Vault
+from services.kit.vault import Unreadable, Vault
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 
