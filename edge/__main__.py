@@ -12,14 +12,14 @@ from edge.app import App
 from edge.credentials import Credentials
 from edge.decision import Door
 from edge.identity_client import IdentityClient
-from edge.listener import Listener
-from edge.public_services import PUBLIC_SERVICES
+from edge.public_services import public_services
 from edge.readiness import Readiness
 from edge.routes import RouteTable
 from edge.usage import KeyUsage
 from services.kit import logs
 from services.kit.channel import connect
 from services.kit.keys import INTERNAL_KEY, private_key
+from services.kit.listening import Listener
 from services.kit.settings import Settings
 
 
@@ -36,10 +36,10 @@ def listener_on(address: str, app: App) -> Server:
 async def main(settings: Settings) -> None:
     identity_key = private_key(settings, INTERNAL_KEY)
     identity = IdentityClient(connect(settings, "identity"), identity_key)
-    listener, usage = Listener(settings), KeyUsage()
+    listener, usage = Listener(settings, "credentials"), KeyUsage()
     credentials = Credentials(identity=identity, listening=listener.is_connected)
     door = Door(
-        routes=RouteTable(list(PUBLIC_SERVICES.values())),
+        routes=RouteTable(public_services()),
         credentials=credentials,
         identity_key=identity_key,
         used=usage.note,
@@ -48,7 +48,10 @@ async def main(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, server.stop)
     async with asyncio.TaskGroup() as group:
-        background = [group.create_task(listener.run(credentials)), group.create_task(usage.run(identity))]
+        background = [
+            group.create_task(listener.run(credentials.forget, credentials.forget_all)),
+            group.create_task(usage.run(identity)),
+        ]
         await server.serve()
         for task in background:
             task.cancel()

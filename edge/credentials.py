@@ -1,23 +1,31 @@
 """Who a presented credential is: verified once, remembered, and forgotten the moment it changes."""
 
+import base64
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.identity_client import IdentityClient
-from services.kit.caller import ANONYMOUS, API_AUDIENCE, IDENTITY_SECONDS, ISSUER, Caller, mint
+from services.kit.caller import ANONYMOUS, API_AUDIENCE, IDENTITY_SECONDS, ISSUER, Caller, Kind, mint
 from services.kit.errors import Forbidden, NotFound, Unauthenticated
 
-MAX_CREDENTIAL_CHARACTERS = 4096
+# A session token of 256 characters outside the basic plane has 4,600.
+MAX_CREDENTIAL_CHARACTERS = 6_000
 # Forgetting is immediate; this only bounds memory, and how long a lost notification could matter.
 REMEMBER_SECONDS = 300
-MAX_REMEMBERED = 100_000
+# Whoever holds a public key can open any number of sessions: 20,000 of the largest take 200 MB.
+MAX_REMEMBERED = 20_000
 # An identity is minted anew when it has less than this left, so that a slow call does not outlive it.
 RENEW_SECONDS = 120
+
+
+# Of a verified token.
+Claims = Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -60,7 +68,7 @@ class Credentials:
         # Something changed while we asked: the answer may be older than the change, so it serves once only.
         if self.listening() and forgotten == self._forgotten:
             if len(self._known) >= MAX_REMEMBERED:
-                self._known.clear()
+                del self._known[next(iter(self._known))]
             self._known[place] = known
         return known
 
@@ -78,7 +86,11 @@ class Credentials:
         if len(authorization) > MAX_CREDENTIAL_CHARACTERS:
             raise Unauthenticated
         scheme, _, credential = authorization.partition(" ")
-        verifiers: dict[str, Callable[[str, str], Awaitable[Known]]] = {"apikey": self._key, "bearer": self._token}
+        verifiers: dict[str, Callable[[str, str], Awaitable[Known]]] = {
+            "apikey": self._key,
+            "basic": self._basic,
+            "bearer": self._token,
+        }
         verify = verifiers.get(scheme.lower())
         if verify is None or not credential:
             raise Unauthenticated
@@ -89,11 +101,16 @@ class Credentials:
             found = await self.identity.resolve_api_key(hashlib.sha256(key.encode()).digest())
         except NotFound as error:
             raise Unauthenticated from error
-        return Known(
-            caller=Caller(kind="secret_key", tenant_id=found.tenant_id, key_id=found.key_id),
-            expires_at=time.time() + REMEMBER_SECONDS,
-            tags=frozenset({f"key:{found.key_id}", f"tenant:{found.tenant_id}"}),
-        )
+        kind: Kind = "public_key" if found.key_type == "public" else "secret_key"
+        return _known_by_key(Caller(kind=kind, tenant_id=found.tenant_id, key_id=found.key_id))
+
+    async def _basic(self, credential: str, tenant_slug: str) -> Known:
+        """A key as the user name of Basic authentication (RFC 7617). The password does not matter."""
+        try:
+            key, _, _ = base64.b64decode(credential, validate=True).decode().partition(":")
+        except ValueError as error:
+            raise Unauthenticated from error
+        return await self._key(key, tenant_slug)
 
     async def _token(self, token: str, tenant_slug: str) -> Known:
         try:
@@ -102,8 +119,15 @@ class Credentials:
             claims = jwt.decode(token, key, algorithms=["EdDSA"], audience=API_AUDIENCE, issuer=ISSUER)
         except jwt.InvalidTokenError as error:
             raise Unauthenticated from error
-        if claims.get("typ") != "access":
-            raise Unauthenticated
+        match claims.get("typ"):
+            case "access":
+                return await self._person(claims, tenant_slug)
+            case "session":
+                return await self._session(claims)
+            case _:
+                raise Unauthenticated
+
+    async def _person(self, claims: Claims, tenant_slug: str) -> Known:
         user_id = int(claims["sub"])
         try:
             member = await self.identity.resolve_member(user_id, int(claims["tenant"]), tenant_slug)
@@ -114,3 +138,20 @@ class Credentials:
             expires_at=min(float(claims["exp"]), time.time() + REMEMBER_SECONDS),
             tags=frozenset({f"user:{user_id}", f"tenant:{member.tenant_id}"}),
         )
+
+    async def _session(self, claims: Claims) -> Known:
+        """The end user of a session, which ends with the key it was opened with."""
+        try:
+            found = await self.identity.resolve_key_id(int(claims["key"]))
+        except NotFound as error:
+            raise Unauthenticated from error
+        caller = Caller(kind="session", tenant_id=found.tenant_id, key_id=found.key_id, uid=claims["sub"])
+        return _known_by_key(caller, until=float(claims["exp"]))
+
+
+def _known_by_key(caller: Caller, until: float = float("inf")) -> Known:
+    return Known(
+        caller=caller,
+        expires_at=min(until, time.time() + REMEMBER_SECONDS),
+        tags=frozenset({f"key:{caller.key_id}", f"tenant:{caller.tenant_id}"}),
+    )

@@ -15,6 +15,7 @@ from services.kit.caller import IDENTITY_HEADER, Caller
 from services.kit.errors import Failure, Invalid, NotFound, Retryable, Unauthenticated
 from services.kit.failures import HTTP_BODY, HTTP_CODE, RETRY_AFTER, status_of
 
+# Basic is taken too; named here, a browser would ask its user for a password.
 CHALLENGE = 'Bearer realm="segops", ApiKey realm="segops"'
 
 

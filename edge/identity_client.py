@@ -31,8 +31,14 @@ class IdentityClient:
 
     async def resolve_api_key(self, key_hash: bytes) -> credentials_pb2.ResolvedApiKey:
         """The key with this hash. Raises NotFound."""
+        return await self._resolve_key(credentials_pb2.ResolveApiKeyRequest(key_hash=key_hash))
+
+    async def resolve_key_id(self, key_id: int) -> credentials_pb2.ResolvedApiKey:
+        """The key with this id. Raises NotFound."""
+        return await self._resolve_key(credentials_pb2.ResolveApiKeyRequest(key_id=key_id))
+
+    async def _resolve_key(self, request: credentials_pb2.ResolveApiKeyRequest) -> credentials_pb2.ResolvedApiKey:
         with self._as_edge():
-            request = credentials_pb2.ResolveApiKeyRequest(key_hash=key_hash)
             answer = await call(self._credentials.ResolveApiKey, request, seconds=CALL_SECONDS)
         assert isinstance(answer, credentials_pb2.ResolvedApiKey)
         return answer

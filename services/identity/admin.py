@@ -8,9 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.gen.segops.identity.v1 import admin_pb2 as pb
 from services.gen.segops.identity.v1 import admin_pb2_grpc
 from services.identity import store
-from services.identity.api_keys import create_key
+from services.identity.api_keys import ApiKeys
 from services.identity.fields import (
-    PLANS,
     ROLES,
     check_choice,
     check_email,
@@ -22,6 +21,7 @@ from services.identity.fields import (
 from services.identity.passwords import hash_password
 from services.kit.context import Context
 from services.kit.errors import Invalid, NotFound
+from services.kit.plans import PLANS
 from services.kit.postgres import Database
 from services.kit.wire import whole_seconds
 
@@ -29,8 +29,9 @@ from services.kit.wire import whole_seconds
 class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     """Tenants, people and keys for operators."""
 
-    def __init__(self, database: Database, default_plan: str) -> None:
+    def __init__(self, database: Database, keys: ApiKeys, default_plan: str) -> None:
         self._database = database
+        self._keys = keys
         self._default_plan = default_plan
 
     async def CreateTenant(self, request: pb.CreateTenantRequest, context: Context) -> pb.TenantRecord:
@@ -77,10 +78,23 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     async def CreateKey(self, request: pb.CreateKeyRequest, context: Context) -> pb.KeyRecord:
         async with self._database.system() as connection:
             tenant = await _tenant_or_invalid(connection, request.tenant_slug)
-        row, key = await create_key(
-            self._database, tenant_id=tenant.id, name=request.name, key_type="secret", created_by=None
+        created = await self._keys.create(
+            tenant_id=tenant.id,
+            name=request.name,
+            key_type=request.key_type,
+            allowed_origins=request.allowed_origins,
+            require_signed_user_id=request.require_signed_user_id,
+            created_by=None,
         )
-        return pb.KeyRecord(id=row.id, name=row.name, tenant_slug=tenant.slug, prefix=row.prefix, key=key)
+        return pb.KeyRecord(
+            id=created.row.id,
+            name=created.row.name,
+            tenant_slug=tenant.slug,
+            prefix=created.row.prefix,
+            key=created.key,
+            key_type=created.row.key_type,
+            hmac_secret=created.hmac_secret or "",
+        )
 
     async def RevokeKey(self, request: pb.RevokeKeyRequest, context: Context) -> pb.RevokeKeyResponse:
         async with self._database.system() as connection:

@@ -24,7 +24,10 @@ class CredentialServicer(credentials_pb2_grpc.CredentialServiceServicer):
 
     async def ResolveApiKey(self, request: pb.ResolveApiKeyRequest, context: Context) -> pb.ResolvedApiKey:
         async with self._database.system() as connection:
-            row = await store.key_by_hash(connection, request.key_hash)
+            if request.WhichOneof("key") == "key_id":
+                row = await store.key_by_id(connection, request.key_id)
+            else:
+                row = await store.key_by_hash(connection, request.key_hash)
         if row is None:
             raise NotFound
         return pb.ResolvedApiKey(key_id=row.id, tenant_id=row.tenant_id, key_type=row.key_type)

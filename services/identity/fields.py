@@ -1,14 +1,16 @@
 """Checks of what people send: each answers a message, or None when the value is fine."""
 
 import re
+from collections.abc import Collection, Sequence
 
 from email_validator import EmailNotValidError, validate_email
 from zxcvbn import zxcvbn
 
 from services.kit.errors import Invalid
 
+# C0, DEL and C1.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 SLUG = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]")
-PLANS = ("free", "starter", "business", "enterprise")
 ROLES = ("owner", "admin", "member", "viewer")
 MAX_NAME = 200
 MIN_PASSWORD, MAX_PASSWORD = 10, 256
@@ -20,9 +22,9 @@ JUDGED_CHARACTERS = 64
 REQUIRED = "This field is required."
 
 
-def raise_wrong(**checks: str | None) -> None:
-    """Raises Invalid with every check that answered a message."""
-    wrong = {name: [message] for name, message in checks.items() if message}
+def raise_wrong(**checks: str | Sequence[str] | None) -> None:
+    """Raises Invalid with every check that answered a message, or several."""
+    wrong = {name: [found] if isinstance(found, str) else found for name, found in checks.items() if found}
     if wrong:
         raise Invalid(wrong)
 
@@ -54,7 +56,7 @@ def check_name(value: str) -> str | None:
         return REQUIRED
     if len(value) > MAX_NAME:
         return f"Use {MAX_NAME} characters or fewer."
-    if any(ord(character) < 32 or ord(character) == 127 for character in value):
+    if CONTROL.search(value):
         return "Control characters are not allowed."
     return None
 
@@ -67,7 +69,7 @@ def check_slug(value: str) -> str | None:
     return None
 
 
-def check_choice(value: str, choices: tuple[str, ...]) -> str | None:
+def check_choice(value: str, choices: Collection[str]) -> str | None:
     if value not in choices:
         return f"'{value[:40]}' is not one of {', '.join(choices)}."
     return None

@@ -9,20 +9,23 @@ from services.gen.segops.identity.v1 import identity_pb2 as pb
 from services.gen.segops.identity.v1 import identity_pb2_grpc
 from services.identity import store
 from services.identity.accounts import Accounts, Tokens
-from services.identity.api_keys import create_key, revoke_key
-from services.kit.caller import current_caller
+from services.identity.api_keys import ApiKeys
+from services.identity.sessions import Sessions, read_visitor
+from services.kit.caller import current_caller, current_request
 from services.kit.context import Context
 from services.kit.errors import Invalid, Unauthenticated
 from services.kit.paging import page_of
 from services.kit.postgres import Database
-from services.kit.wire import nullable, nullable_time, whole_seconds
+from services.kit.wire import nullable, nullable_time, sent_fields, whole_seconds
 
 
 class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
-    """Accounts, tokens and keys for people."""
+    """Accounts, tokens and keys for people, and sessions for their end users."""
 
-    def __init__(self, accounts: Accounts, database: Database) -> None:
+    def __init__(self, accounts: Accounts, keys: ApiKeys, sessions: Sessions, database: Database) -> None:
         self._accounts = accounts
+        self._keys = keys
+        self._sessions = sessions
         self._database = database
 
     async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
@@ -71,22 +74,21 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
             tenant = await store.tenant_by_slug(connection, request.tenant_slug) if request.tenant_slug else None
         if request.tenant_slug and (tenant is None or tenant.id != caller.tenant):
             raise Invalid({"tenant_slug": ["This is not the tenant of your request."]})
-        row, key = await create_key(
-            self._database,
+        created = await self._keys.create(
             tenant_id=caller.tenant,
             name=request.name,
             key_type=request.key_type,
+            allowed_origins=request.allowed_origins,
+            require_signed_user_id=request.require_signed_user_id,
             created_by=caller.user_id,
         )
-        return pb.CreatedApiKey(
-            id=row.id,
-            name=row.name,
-            key_type=row.key_type,
-            prefix=row.prefix,
-            created_at=whole_seconds(row.created_at),
-            last_used_at=nullable_time(row.last_used_at),
-            key=key,
-        )
+        return pb.CreatedApiKey(**_shown(created.row), key=created.key, hmac_secret=nullable(created.hmac_secret))
+
+    async def OpenSession(self, request: pb.OpenSessionRequest, context: Context) -> pb.Session:
+        origin = dict(current_request().metadata).get("origin", "")
+        visitor = read_visitor(sent_fields(request))
+        session = await self._sessions.open(current_caller(), origin=str(origin), visitor=visitor)
+        return pb.Session(token=session.token, expires_at=whole_seconds(session.expires_at), uid=session.uid)
 
     async def ListApiKeys(self, request: pb.ListApiKeysRequest, context: Context) -> pb.ApiKeyPage:
         page = page_of(request)
@@ -96,25 +98,29 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
             count=count,
             next=nullable(page.next_url(count)),
             previous=nullable(page.previous_url()),
-            results=[
-                pb.ApiKey(
-                    id=row.id,
-                    name=row.name,
-                    key_type=row.key_type,
-                    prefix=row.prefix,
-                    created_at=whole_seconds(row.created_at),
-                    last_used_at=nullable_time(row.last_used_at),
-                )
-                for row in rows
-            ],
+            results=[pb.ApiKey(**_shown(row)) for row in rows],
         )
 
     async def RevokeApiKey(self, request: pb.RevokeApiKeyRequest, context: Context) -> pb.RevokeApiKeyResponse:
-        await revoke_key(self._database, tenant_id=current_caller().tenant, key_id=request.id)
+        await self._keys.revoke(tenant_id=current_caller().tenant, key_id=request.id)
         return pb.RevokeApiKeyResponse()
 
     async def GetJwks(self, request: pb.GetJwksRequest, context: Context) -> HttpBody:
         return HttpBody(content_type="application/json", data=self._accounts.signer.jwks)
+
+
+def _shown(row: Row[Any]) -> dict[str, Any]:
+    """What may be read of a key."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "key_type": row.key_type,
+        "prefix": row.prefix,
+        "created_at": whole_seconds(row.created_at),
+        "last_used_at": nullable_time(row.last_used_at),
+        "allowed_origins": row.allowed_origins,
+        "require_signed_user_id": row.require_signed_user_id,
+    }
 
 
 def _pair(tokens: Tokens) -> pb.TokenPair:

@@ -93,16 +93,8 @@ async def set_plan(connection: AsyncConnection, *, slug: str, plan: str) -> Row[
     return (await connection.execute(statement)).one_or_none()
 
 
-async def add_key(
-    connection: AsyncConnection, *, tenant_id: int, name: str, prefix: str, key_hash: bytes, created_by: int | None
-) -> Row[Any]:
-    statement = (
-        insert(api_keys)
-        .values(
-            tenant_id=tenant_id, name=name, key_type="secret", prefix=prefix, key_hash=key_hash, created_by=created_by
-        )
-        .returning(*api_keys.c)
-    )
+async def add_key(connection: AsyncConnection, **columns: object) -> Row[Any]:
+    statement = insert(api_keys).values(**columns).returning(*api_keys.c)
     return (await connection.execute(statement)).one()
 
 
@@ -120,6 +112,10 @@ async def delete_key(connection: AsyncConnection, key_id: int) -> bool:
 
 async def key_by_hash(connection: AsyncConnection, key_hash: bytes) -> Row[Any] | None:
     return (await connection.execute(select(api_keys).where(api_keys.c.key_hash == key_hash))).one_or_none()
+
+
+async def key_by_id(connection: AsyncConnection, key_id: int) -> Row[Any] | None:
+    return (await connection.execute(select(api_keys).where(api_keys.c.id == key_id))).one_or_none()
 
 
 async def record_key_use(connection: AsyncConnection, uses: Sequence[tuple[int, datetime]]) -> None:

@@ -1,4 +1,4 @@
-"""Access and refresh tokens: JWTs signed with EdDSA (RFC 8037)."""
+"""Access, refresh and session tokens: JWTs signed with EdDSA (RFC 8037)."""
 
 import hashlib
 import json
@@ -15,6 +15,7 @@ from services.kit.errors import Unauthenticated
 
 ACCESS = timedelta(minutes=60)
 REFRESH = timedelta(days=30)
+SESSION = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,11 +38,16 @@ class TokenSigner:
 
     def access(self, *, user_id: int, tenant_id: int) -> str:
         """An access token of a person for a tenant."""
-        return self._sign("access", user_id, tenant_id, uuid.uuid4(), ACCESS)
+        return self._sign("access", str(user_id), tenant_id, _in(ACCESS))
 
     def refresh(self, *, user_id: int, tenant_id: int, token_id: uuid.UUID) -> str:
         """A refresh token whose `jti` is `token_id`."""
-        return self._sign("refresh", user_id, tenant_id, token_id, REFRESH)
+        return self._sign("refresh", str(user_id), tenant_id, _in(REFRESH), jti=str(token_id))
+
+    def session(self, *, tenant_id: int, key_id: int, uid: str) -> tuple[str, datetime]:
+        """A token of one end user, opened with a public key, and until when it holds."""
+        expires_at = _in(SESSION)
+        return self._sign("session", uid, tenant_id, expires_at, key=key_id), expires_at
 
     def read_refresh(self, token: str) -> RefreshClaims:
         """The claims of a refresh token. Raises Unauthenticated unless it is ours, of that type, and not expired."""
@@ -55,16 +61,20 @@ class TokenSigner:
             raise Unauthenticated("This is not a refresh token.")
         return RefreshClaims(id=uuid.UUID(claims["jti"]), user_id=int(claims["sub"]))
 
-    def _sign(self, kind: str, user_id: int, tenant_id: int, token_id: uuid.UUID, life: timedelta) -> str:
-        now = datetime.now(UTC)
+    def _sign(self, kind: str, subject: str, tenant_id: int, expires_at: datetime, **more: object) -> str:
         claims = {
             "iss": ISSUER,
             "aud": API_AUDIENCE,
-            "sub": str(user_id),
+            "sub": subject,
             "tenant": tenant_id,
             "typ": kind,
-            "jti": str(token_id),
-            "iat": now,
-            "exp": now + life,
+            "jti": str(uuid.uuid4()),
+            "iat": datetime.now(UTC),
+            "exp": expires_at,
+            **more,
         }
         return jwt.encode(claims, self._key, algorithm="EdDSA", headers={"kid": self.key_id})
+
+
+def _in(life: timedelta) -> datetime:
+    return datetime.now(UTC) + life

@@ -7,7 +7,7 @@ import grpc
 import httpx
 import pytest
 
-from edge.public_services import PUBLIC_SERVICES
+from edge.public_services import PUBLIC_SERVICES, public_services
 from edge.routes import Route, RouteTable
 from services.gen.segops.identity.v1 import admin_pb2, credentials_pb2
 from services.gen.segops.options.v1 import access_pb2
@@ -17,10 +17,12 @@ from services.kit.keys import INTERNAL_KEY, private_key
 from tests.e2e.account import Account, register
 from tests.running import Running
 
-ROUTES = RouteTable(list(PUBLIC_SERVICES.values()))
+ROUTES = RouteTable(public_services())
 GRPC_ONLY = {
     "/segops.segments.v1.SegmentsService/StreamMembers",
     "/segops.connectors.v1.ConnectorsService/RedeliverWebhook",
+    "/segops.ingestion.v1.IngestionService/TrackEvents",
+    "/segops.ingestion.v1.IngestionService/TrackStream",
 }
 INTERNAL = [
     *credentials_pb2.DESCRIPTOR.services_by_name.values(),
@@ -83,10 +85,11 @@ def test_a_forged_identity_header_is_dropped_at_the_door(http: httpx.Client, pla
 
 
 def test_every_service_refuses_a_call_without_a_signed_identity(platform: Running) -> None:
-    for name, service in PUBLIC_SERVICES.items():
-        for method in service.methods:
+    for name, services in PUBLIC_SERVICES.items():
+        for method in (method for service in services for method in service.methods):
             with grpc.insecure_channel(platform.settings.address(name)) as channel:
-                assert status(channel, f"/{service.full_name}/{method.name}") == grpc.StatusCode.UNAUTHENTICATED
+                rpc = f"/{method.containing_service.full_name}/{method.name}"
+                assert status(channel, rpc) == grpc.StatusCode.UNAUTHENTICATED
 
 
 def test_every_route_is_named_once_but_connectors_go_by_two_names_and_declares_its_access() -> None:

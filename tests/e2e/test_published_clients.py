@@ -63,6 +63,75 @@ def test_segops_is_told_of_a_wrong_key(url: str) -> None:
     assert "401" in str(errors)
 
 
+def public_key(owner: Account, **fields: object) -> dict[str, Any]:
+    """A new public key of the tenant."""
+    body = {"name": "web", "key_type": "public", **fields}
+    created: dict[str, Any] = owner.person.post("/api/auth/api-keys/", json=body).json()
+    return created
+
+
+def send(url: str, key: dict[str, Any], visitor: segops.UserContext, *, batch: bool = False) -> list[BaseException]:
+    """Tracks and identifies as the page of a visitor does; what went wrong."""
+    errors: list[BaseException] = []
+    with segops.SegOpsClient(url, key["key"], get_user=lambda: visitor, batch=batch, on_error=errors.append) as client:
+        client.track(user_id="whoever", event_type="page_viewed", payload={"path": "/"})
+        client.identify(user_id="whoever", traits={"plan": "pro"})
+    return errors
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_segops_sends_what_visitors_do_with_a_public_key(
+    url: str, owner: Account, admin: SegOpsAdmin, batch: bool
+) -> None:
+    key = public_key(owner)
+    for visitor in (segops.UserContext(user_id="alice"), segops.UserContext(anonymous_id="tab-1")):
+        assert send(url, key, visitor, batch=batch) == []
+    wait_for(lambda: sent_by(admin) == {"alice": 2, "anon_tab-1": 2}, 5)
+    for user_id in ("alice", "anon_tab-1"):
+        wait_for(partial(has_traits, admin, user_id, {"plan": "pro"}), 5)
+    assert "400" in str(send(url, key, segops.UserContext()))
+
+
+def sent_by(admin: SegOpsAdmin) -> dict[str, int]:
+    """How many events there are of each user."""
+    return {user["user_id"]: user["event_count"] for user in admin.users.search()["results"]}
+
+
+def has_traits(admin: SegOpsAdmin, user_id: str, traits: dict[str, Any]) -> bool:
+    """Whether a user has exactly these properties."""
+    return bool(admin.users.get(user_id)["properties"] == traits)
+
+
+def test_segops_signs_the_user_ids_that_a_key_requires(url: str, owner: Account, admin: SegOpsAdmin) -> None:
+    key = public_key(owner, require_signed_user_id=True)
+    signed: dict[str, Any] = segops.sign_user_id(key["hmac_secret"], "alice@example.com")
+    assert send(url, key, segops.UserContext(**signed)) == []
+    assert send(url, key, segops.UserContext(anonymous_id="tab-1")) == []
+    assert "403" in str(send(url, key, segops.UserContext(user_id="alice@example.com")))
+    wait_for(lambda: sent_by(admin) == {"alice@example.com": 2, "anon_tab-1": 2}, 5)
+
+
+def test_segops_is_refused_where_a_key_may_not_be_used(url: str, owner: Account) -> None:
+    key = public_key(owner, allowed_origins=["https://shop.example.com"])
+    assert "403" in str(send(url, key, segops.UserContext(user_id="alice")))
+
+
+def test_segops_opens_another_session_until_its_key_is_revoked(url: str, owner: Account) -> None:
+    key, errors = public_key(owner), list[BaseException]()
+    with segops.SegOpsClient(url, key["key"], batch=False, on_error=errors.append) as client:
+
+        def failed() -> bool:
+            client.track(user_id="whoever", event_type="page_viewed")
+            return bool(errors)
+
+        assert not failed()
+        client.reset_session()
+        assert not failed()
+        owner.person.delete(f"/api/auth/api-keys/{key['id']}/")
+        wait_for(failed, 1.0)
+    assert "401" in str(errors)
+
+
 def test_segops_admin_does_all_a_segment_needs(url: str, owner: Account, admin: SegOpsAdmin) -> None:
     with segops.SegOpsClient(url, owner.key) as client:
         for number in range(5):

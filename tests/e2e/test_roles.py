@@ -18,6 +18,7 @@ TABLE = [
     ("GET", "/api/auth/api-keys/", None, {"owner", "admin"}),
     ("POST", "/api/auth/api-keys/", {"name": "k"}, {"owner", "admin"}),
     ("DELETE", "/api/auth/api-keys/0/", None, {"owner", "admin"}),
+    ("POST", "/api/auth/session/", {}, {"public"}),
     ("GET", "/api/segments/", None, {"owner", "admin", "member", "viewer", "key"}),
     ("POST", "/api/segments/", SEGMENT, {"owner", "admin", "member", "key"}),
     ("PATCH", "/api/segments/0/", SEGMENT, {"owner", "admin", "member", "key"}),
@@ -32,11 +33,20 @@ TABLE = [
     ("POST", "/api/connectors/0/verify/", None, {"owner", "admin", "member", "key"}),
     ("GET", "/api/webhooks/", None, {"owner", "admin", "member", "viewer", "key"}),
     ("POST", "/api/webhooks/", {}, {"owner", "admin", "member", "key"}),
-    ("POST", "/api/ingestion/track/", EVENT, {"owner", "admin", "member", "key"}),
+    ("POST", "/api/ingestion/track/", EVENT, {"owner", "admin", "member", "key", "session"}),
+    ("POST", "/api/ingestion/track/batch/", {}, {"owner", "admin", "member", "key", "session"}),
+    ("GET", "/api/ingestion/stats/", None, {"owner", "admin", "member", "viewer", "key"}),
     ("GET", "/api/ingestion/errors/", None, {"owner", "admin", "member", "viewer", "key"}),
     ("GET", "/api/explorer/users/", None, {"owner", "admin", "member", "viewer", "key"}),
+    ("GET", "/api/schemas/", None, {"owner", "admin", "member", "viewer", "key"}),
+    ("POST", "/api/schemas/", {}, {"owner", "admin", "member", "key"}),
+    ("DELETE", "/api/schemas/0/", None, {"owner", "admin", "member", "key"}),
+    ("GET", "/api/integrations/shopify/", None, {"owner", "admin", "member", "viewer", "key"}),
+    ("PUT", "/api/integrations/shopify/", {}, {"owner", "admin", "member", "key"}),
+    ("POST", "/v1/batch", {}, {"owner", "admin", "member", "key"}),
+    ("POST", "/v1/track", {}, {"owner", "admin", "member", "key"}),
 ]
-CALLERS = ("owner", "admin", "member", "viewer", "key")
+CALLERS = ("owner", "admin", "member", "viewer", "key", "public", "session")
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +68,10 @@ def callers(platform: Running, url: str, tenant: str) -> Iterator[dict[str, http
         made[role] = client(url, f"Bearer {tokens['access']}")
     key = json.loads(segopsctl(platform, "keys", "create", tenant, "--json").stdout)["key"]
     made["key"] = client(url, f"ApiKey {key}")
+    key = json.loads(segopsctl(platform, "keys", "create", tenant, "--public", "--json").stdout)["key"]
+    made["public"] = client(url, f"ApiKey {key}")
+    session = made["public"].post("/api/auth/session/", json={"user_id": "a"}).json()
+    made["session"] = client(url, f"Bearer {session['token']}")
     yield made
     for caller in made.values():
         caller.close()
@@ -82,6 +96,18 @@ def test_a_key_of_segopsctl_is_revoked_at_once(platform: Running, url: str, tena
         assert segopsctl(platform, "keys", "revoke", str(made["id"])).returncode == 0
         assert server.get("/api/segments/").status_code == 401
     assert segopsctl(platform, "keys", "revoke", str(made["id"])).returncode == 3
+
+
+def test_segopsctl_makes_public_keys_with_their_limits(platform: Running, owner: Account) -> None:
+    limits = ("--public", "--origin", "https://a.example.com", "--origin", "https://*.example.org", "--signed")
+    made = json.loads(segopsctl(platform, "keys", "create", owner.slug, *limits, "--json").stdout)
+    assert made["key"].startswith("pk_live_")
+    assert len(made["hmac_secret"]) == 64
+    (listed,) = [key for key in owner.person.get("/api/auth/api-keys/").json()["results"] if key["id"] == made["id"]]
+    assert listed["allowed_origins"] == ["https://a.example.com", "https://*.example.org"]
+    assert listed["require_signed_user_id"] is True
+    refused = segopsctl(platform, "keys", "create", owner.slug, "--origin", "https://a.example.com")
+    assert (refused.returncode, refused.stderr) == (1, "allowed_origins: Only a public key can have this.\n")
 
 
 def test_segopsctl_says_what_is_wrong_in_words_and_exit_codes(platform: Running, owner: Account) -> None:

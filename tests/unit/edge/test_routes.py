@@ -2,11 +2,11 @@
 
 import pytest
 
-from edge.public_services import PUBLIC_SERVICES
+from edge.public_services import public_services
 from edge.routes import RouteTable, is_id, is_int32
 from services.gen.segops.options.v1 import access_pb2
 
-TABLE = RouteTable(list(PUBLIC_SERVICES.values()))
+TABLE = RouteTable(public_services())
 
 
 @pytest.mark.parametrize(
