@@ -1,16 +1,35 @@
 """The ingestion service: takes events into the event log."""
 
+import asyncio
 from datetime import UTC, datetime
 
-from services.gen.segops.ingestion.v1 import ingestion_pb2_grpc
-from services.ingestion.error_list import ErrorList
+from services.gen.segops.ingestion.v1 import ingestion_pb2_grpc, schemas_pb2_grpc, shopify_pb2_grpc, tracking_pb2_grpc
+from services.ingestion.error_list import FORGET_SECONDS, ErrorList
+from services.ingestion.grouping import GroupCommit
 from services.ingestion.intake import Intake
+from services.ingestion.known import KnownEvents
 from services.ingestion.publisher import Publisher
+from services.ingestion.quota import MonthlyQuota
+from services.ingestion.rules import TenantRules
+from services.ingestion.schema_registry import SchemaRegistry
+from services.ingestion.schema_servicer import SchemaServicer
 from services.ingestion.servicer import IngestionServicer
+from services.ingestion.settings import IngestionSettings
+from services.ingestion.shopify import ShopifyReceiver
+from services.ingestion.shopify_integration import ShopifyIntegrations
+from services.ingestion.shopify_servicer import ShopifyServicer
+from services.ingestion.tracking import Tracking
+from services.ingestion.tracking_servicer import TrackingServicer
+from services.ingestion.warehouse import Warehouse
 from services.kit.eventlog import EventLog
+from services.kit.idempotency import Answers
+from services.kit.keys import INGESTION_KEY, secret
+from services.kit.listening import Listener
 from services.kit.postgres import Database
+from services.kit.repeating import repeat
 from services.kit.server import Service, run
 from services.kit.settings import Settings
+from services.kit.vault import Vault
 
 
 async def main(settings: Settings) -> None:
@@ -22,11 +41,42 @@ async def main(settings: Settings) -> None:
     service.resources.push_async_callback(event_log.close)
     service.watch(event_log.check)
     service.watch(database.check)
+    service.keep_answers(Answers(database, settings))
     errors = ErrorList(database)
     service.resources.push_async_callback(errors.close)
-    intake = Intake(storage=Publisher(event_log), errors=errors, clock=lambda: datetime.now(UTC))
-    ingestion_pb2_grpc.add_IngestionServiceServicer_to_server(IngestionServicer(intake, errors), service.server)
-    await service.serve("segops.ingestion.v1.IngestionService")
+    # Not the pool of those who read lists: taking events must not wait for them.
+    limits = Database.connect(settings, pool_size=4)
+    service.resources.push_async_callback(limits.close)
+    rules = TenantRules(limits, Listener(settings, "ingestion"))
+    service.resources.push_async_callback(rules.close)
+    quota = MonthlyQuota(limits, rules.plan)
+    service.resources.push_async_callback(quota.close)
+    warehouse = Warehouse(settings)
+    service.resources.push_async_callback(warehouse.close)
+    intake = Intake(
+        storage=GroupCommit(Publisher(event_log)),
+        errors=errors,
+        rules=rules,
+        quota=quota,
+        known=KnownEvents(warehouse),
+        clock=lambda: datetime.now(UTC),
+    )
+    servicer = IngestionServicer(intake, errors, warehouse)
+    ingestion_pb2_grpc.add_IngestionServiceServicer_to_server(servicer, service.server)
+    schemas = SchemaServicer(SchemaRegistry(database))
+    schemas_pb2_grpc.add_SchemaServiceServicer_to_server(schemas, service.server)
+    tracking_pb2_grpc.add_TrackingServiceServicer_to_server(TrackingServicer(Tracking(intake)), service.server)
+    # A webhook keeps its connection until its event is on disk.
+    shops = Database.connect(settings)
+    service.resources.push_async_callback(shops.close)
+    vault = Vault([*IngestionSettings().key_list, secret(settings, INGESTION_KEY)])
+    receiver = ShopifyReceiver(shops, vault, intake)
+    service.resources.callback(asyncio.create_task(repeat(FORGET_SECONDS, receiver.forget)).cancel)
+    shopify = ShopifyServicer(receiver, ShopifyIntegrations(database, vault))
+    shopify_pb2_grpc.add_ShopifyServiceServicer_to_server(shopify, service.server)
+    await service.serve(
+        *(f"segops.ingestion.v1.{name}Service" for name in ("Ingestion", "Schema", "Shopify", "Tracking"))
+    )
 
 
 if __name__ == "__main__":

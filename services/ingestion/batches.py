@@ -57,43 +57,82 @@ _ALL_BUT_BRACKETS = bytes(code for code in range(256) if code not in b"{[\n")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refused:
-    """An invalid event: its text and every wrong field."""
+    """An invalid event: its place in the request, its text and every wrong field."""
 
+    place: int
     text: bytes
     error: Invalid
+
+    @property
+    def message(self) -> str:
+        """What is wrong, with the names of the fields."""
+        return " ".join(f"{name}: {' '.join(texts)}" for name, texts in self.error.fields.items())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """The valid events of a batch by column, and the invalid ones."""
+    """The valid events of a batch by column, with the place of each in the request, and the invalid ones."""
 
     columns: Columns
+    places: Sequence[int]
     refused: Sequence[Refused]
 
 
-def parse_batch(body: bytes, received_at: datetime) -> Batch:
-    """The events in a compact body. Raises Invalid when the body is no batch."""
+def parse_batch(body: bytes, received_at: datetime, uid: str = "") -> Batch:
+    """The events in a compact body; all of the user `uid`, when given. Raises Invalid when the body is no batch."""
     try:
         columns = _plain_columns(_BATCH.decode(body).events, received_at) if LONE_SURROGATE not in body else None
     except msgspec.ValidationError:
         columns = None
-    if columns is not None:
-        return Batch(columns=columns, refused=())
-    return _sifted(_texts(body), received_at)
+    if columns is None:
+        return _sifted(texts_in(body, "events", "events"), received_at, uid)
+    count = len(columns.user_ids)
+    return Batch(columns=_owned(columns, uid), places=range(count), refused=())
 
 
-def _sifted(texts: list[bytes], received_at: datetime) -> Batch:
-    plain, others = [], []
-    for text in texts:
+def parse_events(texts: Sequence[bytes], received_at: datetime, uid: str = "") -> Batch:
+    """The events in some compact JSON texts, looked at one by one."""
+    return _one_by_one(list(enumerate(texts)), received_at, uid)
+
+
+def texts_in(body: bytes, name: str, what: str) -> list[bytes]:
+    """The 1 to 500 elements of the list `name` in a compact body. Raises Invalid, in which they are called `what`."""
+    try:
+        sent = bytes(_FIELDS.decode(body).get(name, b"null"))
+    except msgspec.ValidationError as error:
+        raise Invalid(detail="The body must be a JSON object.") from error
+    if sent == b"null":
+        raise Invalid({name: [REQUIRED]})
+    if not sent.startswith(b"["):
+        raise Invalid({name: ["Must be a list."]})
+    window = _WINDOW.decode(sent)
+    texts = [text for text in map(bytes, astuple(window)) if text]
+    if not 1 <= len(texts) <= MAX_EVENTS:
+        raise Invalid({name: [f"Send 1 to {MAX_EVENTS} {what}."]})
+    return texts
+
+
+def _sifted(texts: list[bytes], received_at: datetime, uid: str) -> Batch:
+    plain, places, others = [], [], []
+    for place, text in enumerate(texts):
         try:
             plain.append(_EVENT.decode(text))
+            places.append(place)
         except msgspec.ValidationError:
-            others.append(text)
+            others.append((place, text))
     columns = _plain_columns(plain, received_at) if plain and LONE_SURROGATE not in b"".join(texts) else None
     if columns is None:
-        return _one_by_one(texts, received_at)
-    rest = _one_by_one(others, received_at)
-    return Batch(columns=Columns(*map(_joined, columns, rest.columns)), refused=rest.refused)
+        return parse_events(texts, received_at, uid)
+    rest = _one_by_one(others, received_at, uid)
+    return Batch(
+        columns=Columns(*map(_joined, _owned(columns, uid), rest.columns)),
+        places=[*places, *rest.places],
+        refused=rest.refused,
+    )
+
+
+def _owned(columns: Columns, uid: str) -> Columns:
+    return columns._replace(user_ids=[uid] * len(columns.user_ids)) if uid else columns
 
 
 def _plain_columns(batch: list[_Event], received_at: datetime) -> Columns | None:
@@ -116,17 +155,18 @@ def _plain_columns(batch: list[_Event], received_at: datetime) -> Columns | None
     )
 
 
-def _one_by_one(texts: list[bytes], received_at: datetime) -> Batch:
-    taken, refused = [], []
-    for text in texts:
+def _one_by_one(texts: Sequence[tuple[int, bytes]], received_at: datetime, uid: str) -> Batch:
+    taken, places, refused = [], [], []
+    for place, text in texts:
         try:
-            taken.append(parse_event(text, received_at))
+            taken.append(parse_event(text, received_at, uid))
+            places.append(place)
         except Invalid as error:
-            refused.append(Refused(text=text, error=error))
-    return Batch(columns=columns_of(taken), refused=refused)
+            refused.append(Refused(place=place, text=text, error=error))
+    return Batch(columns=_columns_of(taken), places=places, refused=refused)
 
 
-def columns_of(taken: Sequence[Event]) -> Columns:
+def _columns_of(taken: Sequence[Event]) -> Columns:
     """Events by column."""
     return Columns(*zip(*taken, strict=True)) if taken else Columns((), (), (), (), (), ())
 
@@ -137,22 +177,6 @@ def _joined(first: Sequence[str], second: Sequence[str]) -> Sequence[str]:
 
 def _or_empty(values: Sequence[str | None]) -> Sequence[str]:
     return [value or "" for value in values] if any(values) else [""] * len(values)
-
-
-def _texts(body: bytes) -> list[bytes]:
-    try:
-        sent = bytes(_FIELDS.decode(body).get("events", b"null"))
-    except msgspec.ValidationError as error:
-        raise Invalid(detail="The body must be a JSON object.") from error
-    if sent == b"null":
-        raise Invalid({"events": [REQUIRED]})
-    if not sent.startswith(b"["):
-        raise Invalid({"events": ["Must be a list."]})
-    window = _WINDOW.decode(sent)
-    texts = [text for text in map(bytes, astuple(window)) if text]
-    if not 1 <= len(texts) <= MAX_EVENTS:
-        raise Invalid({"events": [f"Send 1 to {MAX_EVENTS} events."]})
-    return texts
 
 
 def _moments(sent: Sequence[str | None], received_at: datetime) -> Sequence[str] | None:

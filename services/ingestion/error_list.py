@@ -11,6 +11,7 @@ from operator import itemgetter
 from services.ingestion import store
 from services.ingestion.store import EventError
 from services.kit.errors import Unavailable
+from services.kit.paging import Page
 from services.kit.postgres import Database
 
 log = logging.getLogger("error_list")
@@ -41,12 +42,16 @@ class ErrorList:
         self._dropped += max(0, len(errors) - room)
         self._arrived.set()
 
-    async def page(self, tenant_id: int, limit: int, offset: int) -> tuple[int, list[EventError]]:
-        """How many errors a tenant has, and some of them, newest first. Raises Unavailable."""
+    async def page(self, tenant_id: int, page: Page, event_type: str = "") -> tuple[int, list[EventError]]:
+        """How many errors a tenant has, of an event type if one is given, and a page of them, newest first.
+
+        Raises Unavailable.
+        """
         since = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
         async with self._database.tenant(tenant_id) as connection:
-            count = await store.count_errors(connection, since)
-            return count, await store.list_errors(connection, since, limit, offset)
+            count = await store.count_errors(connection, since, event_type)
+            errors = await store.list_errors(connection, since, event_type, limit=page.limit, offset=page.offset)
+            return count, errors
 
     async def close(self) -> None:
         """Writes what waits, as far as that takes no longer than two seconds."""

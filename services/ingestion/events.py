@@ -44,8 +44,11 @@ class Event(NamedTuple):
     message_id: str
 
 
-def parse_event(text: bytes, received_at: datetime) -> Event:
-    """The event in a compact JSON text. Raises Invalid with every wrong field."""
+def parse_event(text: bytes, received_at: datetime, uid: str = "") -> Event:
+    """The event in a compact JSON text; of the user `uid`, when given, whatever the text says.
+
+    Raises Invalid with every wrong field.
+    """
     try:
         fields = _FIELDS.decode(text)
     except msgspec.ValidationError as error:
@@ -59,7 +62,7 @@ def parse_event(text: bytes, received_at: datetime) -> Event:
         return value
 
     event = Event(
-        user_id=text_of("user_id", MAX_USER_ID, required=True),
+        user_id=uid or text_of("user_id", MAX_USER_ID, required=True),
         event_type=text_of("event_type", MAX_EVENT_TYPE, required=True),
         occurred_at=_moment(bytes(fields.get("occurred_at", _ABSENT)), received_at, wrong),
         payload=_payload(bytes(fields.get("payload", _ABSENT)), wrong),

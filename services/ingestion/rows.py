@@ -5,8 +5,8 @@ holds a raw control character, so the backslash is all that needs escaping.
 """
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import NamedTuple
 
@@ -24,23 +24,29 @@ class Columns(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
-    """Encoded events; `deduplicated` when the id of some derives from its message_id."""
+    """Encoded events, received in one request.
+
+    `derived_ids` are the event ids that derive from a message_id, in order. `skipped` counts the invalid events of the
+    request by event type, for the accounts that the warehouse keeps.
+    """
 
     text: bytes
     count: int
-    deduplicated: bool
+    received_at: str
+    derived_ids: Sequence[str] = ()
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
 
-def encode(tenant_id: int, received_at: str, columns: Columns) -> Rows:
+def encode(tenant_id: int, received_at: str, columns: Columns, skipped: Mapping[str, int]) -> Rows:
     """The rows of some events, each with a new event id or the one that belongs to its message_id."""
     count = len(columns.user_ids)
     event_ids = random_ids(count)
-    deduplicated = any(columns.message_ids)
-    if deduplicated:
-        event_ids = [
-            derived_id(tenant_id, message_id) if message_id else event_id
-            for message_id, event_id in zip(columns.message_ids, event_ids, strict=True)
-        ]
+    derived_ids: list[str] = []
+    if any(columns.message_ids):
+        for place, message_id in enumerate(columns.message_ids):
+            if message_id:
+                event_ids[place] = derived_id(tenant_id, message_id)
+                derived_ids.append(event_ids[place])
     lines = [
         f"{tenant_id}\t{user_id}\t{event_type}\t{occurred_at}\t{received_at}\t{event_id}\t{payload}\t{anonymous_id}\n"
         for user_id, event_type, occurred_at, event_id, payload, anonymous_id in zip(
@@ -54,7 +60,7 @@ def encode(tenant_id: int, received_at: str, columns: Columns) -> Rows:
         )
     ]
     text = "".join(lines).encode().replace(b"\\", b"\\\\")
-    return Rows(text=text, count=count, deduplicated=deduplicated)
+    return Rows(text=text, count=count, received_at=received_at, derived_ids=derived_ids, skipped=skipped)
 
 
 def random_ids(count: int) -> list[str]:

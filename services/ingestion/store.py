@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import ColumnElement, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.schema.ingestion import event_errors
@@ -35,18 +35,20 @@ async def add_errors(connection: AsyncConnection, tenant_id: int, errors: Sequen
     await connection.execute(insert(event_errors), rows)
 
 
-async def count_errors(connection: AsyncConnection, since: datetime) -> int:
-    """How many events were refused since then in the connection's tenant."""
-    query = select(func.count()).select_from(event_errors).where(event_errors.c.received_at >= since)
+async def count_errors(connection: AsyncConnection, since: datetime, event_type: str) -> int:
+    """How many events, of a type if one is given, were refused since then in the connection's tenant."""
+    query = select(func.count()).select_from(event_errors).where(*_those(since, event_type))
     return (await connection.execute(query)).scalar_one()
 
 
-async def list_errors(connection: AsyncConnection, since: datetime, limit: int, offset: int) -> list[EventError]:
-    """The events refused since then in the connection's tenant, newest first."""
+async def list_errors(
+    connection: AsyncConnection, since: datetime, event_type: str, *, limit: int, offset: int
+) -> list[EventError]:
+    """The same events, newest first."""
     columns = event_errors.c
     query = (
         select(columns.received_at, columns.event_type, columns.user_id, columns.error)
-        .where(columns.received_at >= since)
+        .where(*_those(since, event_type))
         .order_by(columns.id.desc())
         .limit(limit)
         .offset(offset)
@@ -57,3 +59,8 @@ async def list_errors(connection: AsyncConnection, since: datetime, limit: int, 
 async def forget_errors(connection: AsyncConnection, days: int) -> None:
     """Deletes what is older, for every tenant."""
     await connection.execute(text("SELECT forget_event_errors(make_interval(days => :days))"), {"days": days})
+
+
+def _those(since: datetime, event_type: str) -> list[ColumnElement[bool]]:
+    columns = event_errors.c
+    return [columns.received_at >= since, *([columns.event_type == event_type] if event_type else [])]

@@ -10,6 +10,7 @@ from services.kit.server import Service, run
 from services.kit.settings import Settings
 from services.warehouse.engine import Engine
 from services.warehouse.loading.loader import Loader
+from services.warehouse.loading.replay import Replay
 from services.warehouse.servicer import WarehouseServicer
 from services.warehouse.settings import WarehouseSettings
 
@@ -28,7 +29,8 @@ async def main(settings: Settings) -> None:
     service.resources.callback(loading.cancel)
     service.watch(engine.check)
     service.watch(loader.check)
-    warehouse_pb2_grpc.add_WarehouseServiceServicer_to_server(WarehouseServicer(engine, loader), service.server)
+    servicer = WarehouseServicer(engine, loader, Replay(own, engine, loader))
+    warehouse_pb2_grpc.add_WarehouseServiceServicer_to_server(servicer, service.server)
     await service.serve("segops.warehouse.v1.WarehouseService")
 
 

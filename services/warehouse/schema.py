@@ -2,9 +2,9 @@
 
 from clickhouse_connect.driver.client import Client
 
-# No partitions, so that a block is one part and is stored whole or not at all. The two derived tables hold only what
-# does not change when a block is inserted twice: no counters. Payloads stay text: the JSON type changes values and
-# fails on thousands of different keys.
+# No partitions, so that a block is one part and is stored whole or not at all. The derived tables hold only what does
+# not change when a block is inserted twice: no counters. Payloads stay text: the JSON type changes values and fails on
+# thousands of different keys.
 TABLES = (
     """
     CREATE TABLE IF NOT EXISTS events (
@@ -29,6 +29,17 @@ TABLES = (
       tenant_id UInt32, user_id String, payload String CODEC(ZSTD(1)), ver UInt128
     ) ENGINE = ReplacingMergeTree(ver) ORDER BY (tenant_id, user_id)
     SETTINGS non_replicated_deduplication_window = 10000
+    """,
+    # What became of the events of each block, by the hour of their receipt. What is written again replaces itself,
+    # because the block is in the key. On disk at once: only the last block is accounted for again after a crash.
+    """
+    CREATE TABLE IF NOT EXISTS intake (
+      tenant_id UInt32, hour DateTime('UTC'), event_type LowCardinality(String),
+      outcome Enum8('stored' = 1, 'duplicate' = 2, 'skipped' = 3),
+      batch_id UInt64 CODEC(Delta, ZSTD(1)), events UInt32
+    ) ENGINE = ReplacingMergeTree ORDER BY (tenant_id, hour, event_type, outcome, batch_id)
+    TTL hour + INTERVAL 400 DAY
+    SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_with_ttl_timeout = 604800
     """,
     # The mirror of the ledgers in PostgreSQL, for definitions that refer to segments: made when first needed,
     # and caught up in the ledger's order, so that its last row tells how far it is. A row that came twice does no harm.
@@ -60,11 +71,16 @@ PROPERTIES_OF_EVENTS = """
         + toUInt128(toUInt64(toUnixTimestamp64Milli(received_at))) AS ver
     FROM events {where}
 """
+INTAKE_OF_EVENTS = """
+    SELECT tenant_id, toStartOfHour(received_at) AS hour, event_type, 'stored' AS outcome, batch_id, count() AS events
+    FROM events {where} GROUP BY tenant_id, hour, event_type, batch_id
+"""
 
 VIEWS = (
     f"CREATE MATERIALIZED VIEW IF NOT EXISTS users_mv TO users AS {USERS_OF_EVENTS.format(where='')}",
     "CREATE MATERIALIZED VIEW IF NOT EXISTS user_props_mv TO user_props AS "
     + PROPERTIES_OF_EVENTS.format(where="WHERE event_type = 'context_identified'"),
+    f"CREATE MATERIALIZED VIEW IF NOT EXISTS intake_mv TO intake AS {INTAKE_OF_EVENTS.format(where='')}",
 )
 
 

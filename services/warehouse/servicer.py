@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import asdict
 from datetime import UTC, datetime
 from random import Random
 
@@ -12,21 +13,28 @@ from services.gen.segops.warehouse.v1 import warehouse_pb2 as pb
 from services.gen.segops.warehouse.v1 import warehouse_pb2_grpc
 from services.kit.caller import current_caller
 from services.kit.context import Context
-from services.kit.errors import NotFound
+from services.kit.errors import Forbidden, NotFound
 from services.kit.wire import moment, timestamp
-from services.warehouse import matches, mirror, store
+from services.warehouse import intake, matches, mirror, store
 from services.warehouse.engine import Engine
 from services.warehouse.estimates import estimate
 from services.warehouse.evaluation import Evaluation, read_definition
 from services.warehouse.loading.loader import Loader
+from services.warehouse.loading.replay import Replay
+from services.warehouse.loading.replay_range import Times
+
+# segopsctl's name among the services.
+OPERATOR = "segopsctl"
+ID_BYTES = 16  # of a UUID
 
 
 class WarehouseServicer(warehouse_pb2_grpc.WarehouseServiceServicer):
     """Answers for the caller's tenant."""
 
-    def __init__(self, engine: Engine, loader: Loader) -> None:
+    def __init__(self, engine: Engine, loader: Loader, replay: Replay) -> None:
         self._engine = engine
         self._loader = loader
+        self._replay = replay
 
     async def PreviewDefinition(
         self, request: pb.PreviewDefinitionRequest, context: Context
@@ -80,6 +88,26 @@ class WarehouseServicer(warehouse_pb2_grpc.WarehouseServiceServicer):
             lambda client: mirror.append(client, tenant_id, request.segment_id, request.copy_text)
         )
         return pb.AppendMembershipChangesResponse()
+
+    async def GetIntake(self, request: pb.GetIntakeRequest, context: Context) -> pb.Intake:
+        tenant_id = current_caller().tenant
+        begin, end = moment(getattr(request, "from")), moment(request.to)
+        hours = await self._engine.lookups.ask(lambda client: intake.by_hour(client, tenant_id, begin, end))
+        return pb.Intake(hours=[_intake_hour(hour) for hour in hours])
+
+    async def FindKnownEvents(self, request: pb.FindKnownEventsRequest, context: Context) -> pb.KnownEvents:
+        tenant_id, now = current_caller().tenant, datetime.now(UTC)
+        ids = [request.event_ids[start : start + ID_BYTES] for start in range(0, len(request.event_ids), ID_BYTES)]
+        found = await self._engine.lookups.run(lambda _: self._loader.duplicates.find(tenant_id, ids, now))
+        return pb.KnownEvents(known=bytes(event_id in found for event_id in ids))
+
+    async def Replay(self, request: pb.ReplayRequest, context: Context) -> AsyncIterator[pb.ReplayProgress]:
+        if current_caller().service != OPERATOR:
+            raise Forbidden
+        times = Times(since=_optional(request, "from"), until=_optional(request, "to"))
+        async with aclosing(self._replay.run(times)) as steps:
+            async for progress in steps:
+                yield pb.ReplayProgress(**asdict(progress))
 
     async def SearchUsers(self, request: pb.SearchUsersRequest, context: Context) -> pb.SearchUsersResponse:
         tenant_id = current_caller().tenant
@@ -142,6 +170,16 @@ def _summary(user: store.UserSummary) -> pb.UserSummary:
         event_count=user.event_count,
         first_seen=timestamp(user.first_seen),
         last_seen=timestamp(user.last_seen),
+    )
+
+
+def _intake_hour(hour: intake.IntakeHour) -> pb.IntakeHour:
+    return pb.IntakeHour(
+        hour=timestamp(hour.hour),
+        event_type=hour.event_type,
+        stored=hour.stored,
+        duplicate=hour.duplicate,
+        skipped=hour.skipped,
     )
 
 

@@ -51,13 +51,18 @@ class Block:
         return b"".join(message.rows for message in self.messages).replace(b"\n", mark)
 
 
-class ReadAhead(Protocol):
+class Ahead(Protocol):
+    """What was read of the log and not taken yet."""
+
+    def ahead(self) -> int: ...
+    def pop(self) -> Message: ...
+
+
+class ReadAhead(Ahead, Protocol):
     """The log, as `LogReader` reads it."""
 
     async def oldest(self) -> Message: ...
     async def wait_for_more(self) -> None: ...
-    def ahead(self) -> int: ...
-    def pop(self) -> Message: ...
 
 
 class BlockReader:
@@ -102,10 +107,10 @@ class OpenBlock:
         """Whether the next message belongs to the next block."""
         return self._rows >= self._own.block_rows or self._bytes >= self._own.block_mib * MIB
 
-    def fill(self, log: ReadAhead) -> None:
+    def fill(self, log: Ahead) -> None:
         """Takes what was read ahead until the block is full."""
         while log.ahead() and not self.full:
             message = log.pop()
             self.messages.append(message)
             self._rows += message.count
-            self._bytes += len(message.rows)
+            self._bytes += message.size

@@ -9,11 +9,13 @@ Ids are on disk before the intent and the insert of their block, so nothing is s
 Ids that were written before a crash whose block was never inserted belong to messages that will be read again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from shutil import rmtree
+from threading import Lock
 
 import lmdb
 
@@ -31,11 +33,15 @@ VERSION_AT, DERIVED = 14, ord("5")
 
 
 class Duplicates:
-    """Drops rows whose event id was seen before. Use it from one thread."""
+    """Drops rows whose event id was seen before: from one thread, while others may ask what is known."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._open: dict[int, lmdb.Environment] = {}
+        # Held while files are opened or closed, and by readers as long as they use them.
+        self._files = Lock()
+        # A replay needs to remember for longer.
+        self.forgetting = True
 
     def drop(self, messages: Iterable[Message]) -> list[Message]:
         """The messages without repeated rows; their ids are on disk when this returns."""
@@ -46,24 +52,48 @@ class Duplicates:
                 if not message.repeatable:
                     kept.append(message)
                     continue
-                newest = int(message.published_at.timestamp()) // BUCKET_SECONDS
-                for number in range(newest - BUCKETS + 1, newest + 1):
+                numbers = [*_buckets(message.published_at), *self._later(message.published_at)]
+                for number in sorted(numbers):
                     if number not in known:
                         known[number] = transactions.enter_context(self._bucket(number).begin(write=True))
-                kept.append(_first_rows(message, [known[newest - age] for age in range(BUCKETS)]))
-        if self._open:
-            self._forget(max(self._open) - BUCKETS)
+                kept.append(_first_rows(message, [known[number] for number in numbers]))
+        if known and self.forgetting:
+            self._forget(max(known) - BUCKETS)
         return kept
+
+    def find(self, tenant_id: int, event_ids: Sequence[bytes], now: datetime) -> set[bytes]:
+        """Those of a tenant's event ids, 16 bytes each, that are remembered."""
+        prefix = b"%d:" % tenant_id
+        found: set[bytes] = set()
+        with self._files:
+            for number in _buckets(now):
+                if number in self._open or self._path(number).exists():
+                    with self._opened(number).begin() as bucket:
+                        found.update([each for each in event_ids if bucket.get(prefix + each) is not None])
+        return found
 
     def close(self) -> None:
         """Closes the files."""
-        for environment in self._open.values():
-            environment.close()
-        self._open.clear()
+        with self._files:
+            for environment in self._open.values():
+                environment.close()
+            self._open.clear()
+
+    def _later(self, moment: datetime) -> Sequence[int]:
+        """The buckets of the 24 hours that follow, which are there when the log is loaded again."""
+        newest = _buckets(moment)[0]
+        return [number for number in range(newest + 1, newest + BUCKETS) if self._path(number).exists()]
+
+    def _path(self, number: int) -> Path:
+        return self._directory / str(number)
 
     def _bucket(self, number: int) -> lmdb.Environment:
+        with self._files:
+            return self._opened(number)
+
+    def _opened(self, number: int) -> lmdb.Environment:
         if number not in self._open:
-            path = self._directory / str(number)
+            path = self._path(number)
             path.mkdir(parents=True, exist_ok=True)
             self._open[number] = lmdb.open(str(path), map_size=MAP_BYTES, max_dbs=0, readahead=False)
         return self._open[number]
@@ -72,15 +102,22 @@ class Duplicates:
         """Deletes the buckets up to `newest`, open or left by an earlier process."""
         for path in self._directory.iterdir():
             if path.name.isdigit() and int(path.name) <= newest:
-                if environment := self._open.pop(int(path.name), None):
-                    environment.close()
-                rmtree(path)
+                with self._files:
+                    if environment := self._open.pop(int(path.name), None):
+                        environment.close()
+                    rmtree(path)
+
+
+def _buckets(moment: datetime) -> Sequence[int]:
+    """The buckets of the last 24 hours, the newest first."""
+    newest = int(moment.timestamp()) // BUCKET_SECONDS
+    return range(newest, newest - BUCKETS, -1)
 
 
 def _first_rows(message: Message, buckets: list[lmdb.Transaction]) -> Message:
     sequence = message.sequence.to_bytes(8, "big")
     seen: set[bytes] = set()
-    kept = []
+    kept, repeated = [], []
     for row in message.rows.splitlines(keepends=True):
         key = _derived_id(row)
         if key is None:
@@ -88,7 +125,9 @@ def _first_rows(message: Message, buckets: list[lmdb.Transaction]) -> Message:
         elif key not in seen and _claim(key, sequence, buckets):
             seen.add(key)
             kept.append(row)
-    return replace(message, rows=b"".join(kept))
+        else:
+            repeated.append(row)
+    return replace(message, rows=b"".join(kept), repeated=tuple(repeated))
 
 
 def _claim(key: bytes, sequence: bytes, buckets: list[lmdb.Transaction]) -> bool:

@@ -8,7 +8,7 @@ from clickhouse_connect.driver.client import Client
 
 from services.warehouse.loading.blocks import Block
 from services.warehouse.loading.messages import Message
-from services.warehouse.schema import PROPERTIES_OF_EVENTS, USERS_OF_EVENTS
+from services.warehouse.schema import INTAKE_OF_EVENTS, PROPERTIES_OF_EVENTS, USERS_OF_EVENTS
 
 FORMAT = "TabSeparated"
 POLL_SECONDS = 0.05
@@ -21,8 +21,9 @@ class NotRepaired(Exception):
 
 def insert(client: Client, block: Block, *, suffix: str = "") -> None:
     """Inserts a block; one that was inserted under the same token is ignored by the warehouse."""
-    settings = {"insert_deduplication_token": block.token + suffix}
-    client.raw_insert("events", insert_block=block.rows, fmt=FORMAT, settings=settings)
+    if block.count:
+        settings = {"insert_deduplication_token": block.token + suffix}
+        client.raw_insert("events", insert_block=block.rows, fmt=FORMAT, settings=settings)
 
 
 def settle(client: Client, block: Block) -> None:
@@ -31,8 +32,7 @@ def settle(client: Client, block: Block) -> None:
     The same token again completes a block that stopped half way. The warehouse writes down a token before it stores the
     rows, so a process that died in between left a token without rows: then only a new token helps.
     """
-    if block.count:
-        insert(client, block)
+    insert(client, block)
     _await_deletes(client)
     for attempt in range(1, MAX_REPAIRS + 1):
         stored = count(client, block.batch_id)
@@ -50,6 +50,11 @@ def count(client: Client, batch_id: int) -> int:
     """How many rows of a batch are stored."""
     query = "SELECT count() FROM events WHERE batch_id = {id:UInt64}"
     return int(client.query(query, parameters={"id": batch_id}).result_rows[0][0])
+
+
+def is_empty(client: Client) -> bool:
+    """Whether no event is stored."""
+    return not client.query("SELECT 1 FROM events LIMIT 1").result_rows
 
 
 def probe(client: Client, messages: Sequence[Message]) -> None:
@@ -74,6 +79,7 @@ def _derive(client: Client, block: Block) -> None:
         "INSERT INTO users " + USERS_OF_EVENTS.format(where=f"WHERE {here}"),
         "INSERT INTO user_props "
         + PROPERTIES_OF_EVENTS.format(where=f"WHERE {here} AND event_type = 'context_identified'"),
+        "INSERT INTO intake " + INTAKE_OF_EVENTS.format(where=f"WHERE {here}"),
     ):
         # A token of its own: without one the engine takes an equal insert for a repetition.
         client.command(statement, settings={"insert_deduplication_token": uuid.uuid4().hex})

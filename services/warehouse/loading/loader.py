@@ -8,15 +8,16 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from nats.errors import Error as NatsError
 
+from services.kit.errors import Unavailable
 from services.kit.eventlog import STREAM, EventLog
 from services.kit.settings import Settings
 from services.warehouse.engine import Engine
 from services.warehouse.failures import is_unreadable
-from services.warehouse.loading import dead_letters, inserts
+from services.warehouse.loading import accounts, dead_letters, inserts
 from services.warehouse.loading.blocks import Block, BlockReader
 from services.warehouse.loading.dead_letters import DeadLetter
 from services.warehouse.loading.duplicates import Duplicates
-from services.warehouse.loading.positions import Intent, Positions, reading_start
+from services.warehouse.loading.positions import LIVE, REPLAY, Intent, Positions, reading_start
 from services.warehouse.loading.reader import LogLost, LogReader
 from services.warehouse.settings import WarehouseSettings
 
@@ -31,19 +32,21 @@ Store = Callable[[Client, Block], None]
 class Loader:
     """Loads every event exactly once.
 
-    For each block: drop repeated rows (`Duplicates`), write the intent, insert. Whatever fails or dies in between, the
-    next round reads the block of the last intent again, settles it, and goes on behind it. Rows of a block that was
-    read but not announced are not in the warehouse, since announcing comes before inserting.
+    For each block: drop repeated rows (`Duplicates`), write the intent, insert, account. Whatever fails or dies in
+    between, the next round reads the block of the last intent again, settles it, and goes on behind it. Rows of a block
+    that was read but not announced are not in the warehouse, since announcing comes before inserting.
 
     `loaded` is the sequence of the last message whose events can be queried, 0 before the first round has begun.
+    `duplicates` may be asked what is known. `intent` is the last one, None before the first.
     """
 
     def __init__(self, settings: Settings, own: WarehouseSettings, engine: Engine) -> None:
         self._settings = settings
         self._own = own
         self._engine = engine
-        self._duplicates = Duplicates(settings.home / "warehouse-ids")
+        self.duplicates = Duplicates(settings.home / "warehouse-ids")
         self._log: EventLog | None = None
+        self.intent: Intent | None = None
         self._backoff = FIRST_BACKOFF_SECONDS
         self.loaded = 0
 
@@ -58,6 +61,13 @@ class Loader:
                 log.exception("loading failed; trying again")
             await asyncio.sleep(self._backoff)
             self._backoff = min(self._backoff * 2, MAX_BACKOFF_SECONDS)
+
+    @property
+    def log(self) -> EventLog:
+        """The event log. Raises Unavailable before it was reached."""
+        if self._log is None:
+            raise Unavailable
+        return self._log
 
     async def check(self) -> None:
         """Raises unless the event log answers."""
@@ -75,12 +85,16 @@ class Loader:
         await self._engine.open()
         if self._log is None:
             self._log = await EventLog.connect(self._settings)
-        positions = await Positions.open(self._log)
+        positions = await Positions.open(self._log, LIVE)
+        replay = (await Positions.open(self._log, REPLAY)).last
+        self.duplicates.forgetting = replay is None or not replay.until
         oldest = (await self._log.jetstream.stream_info(STREAM)).state.first_seq
         reader = await LogReader.open(self._log, reading_start(positions.last, oldest))
         try:
             blocks = BlockReader(reader, self._own)
             if positions.last is not None:
+                self.intent = positions.last
+                await self._warn_of_loss(positions.last, oldest)
                 await self._settle(positions.last, oldest, blocks)
                 self.loaded = positions.last.last_seq
             while True:
@@ -93,36 +107,44 @@ class Loader:
         self.loaded = max(self.loaded, intent.first_seq - 1)
         messages = await blocks.through(intent.last_seq) if oldest <= intent.first_seq else []
         if messages and messages[0].sequence == intent.first_seq:
-            block = await self._prepare(Block.of(messages))
-            await self._store(inserts.settle, block)
+            block = await self.prepare(Block.of(messages))
+            await self.store(inserts.settle, block)
             return
         # The loader was away for longer than the log keeps messages.
         stored = await self._engine.loads.run(lambda client: inserts.count(client, intent.first_seq))
         if stored != intent.rows:
             log.error("a block left the log before it was loaded", extra={"stored": stored, "expected": intent.rows})
 
+    async def _warn_of_loss(self, intent: Intent, oldest: int) -> None:
+        if oldest < intent.first_seq and await self._engine.loads.run(inserts.is_empty):
+            log.error(
+                "the warehouse is empty, though the event log was loaded: if it was lost, load it again with "
+                "`segopsctl events replay`"
+            )
+
     async def _load(self, block: Block, positions: Positions) -> None:
-        block = await self._prepare(block)
-        await positions.announce(Intent(first_seq=block.first, last_seq=block.last, rows=block.count))
-        if block.count:
-            await self._store(inserts.insert, block)
+        block = await self.prepare(block)
+        self.intent = Intent(first_seq=block.first, last_seq=block.last, rows=block.count)
+        await positions.announce(self.intent)
+        await self.store(inserts.insert, block)
         self.loaded = block.last
 
-    async def _prepare(self, block: Block) -> Block:
+    async def prepare(self, block: Block) -> Block:
         """The block as it is stored: the same whenever it is read again."""
         block = await self._without(block, dead_letters.broken(block))
-        return block.having(await self._engine.loads.run(lambda _: self._duplicates.drop(block.messages)))
+        return block.having(await self._engine.loads.run(lambda _: self.duplicates.drop(block.messages)))
 
-    async def _store(self, store: Store, block: Block) -> None:
-        """Stores a block; puts messages aside that cannot be read, and stores the rest."""
+    async def store(self, store: Store, block: Block) -> None:
+        """Stores and accounts for a block; puts messages aside that cannot be read, and stores the rest."""
         try:
             await self._engine.loads.run(lambda client: store(client, block))
         except ClickHouseError as error:
             if not is_unreadable(error):
                 raise
             letters = await self._engine.loads.run(lambda client: dead_letters.unreadable(client, block.messages))
-            rest = await self._without(block, letters)
-            await self._engine.loads.run(lambda client: store(client, rest))
+            block = await self._without(block, letters)
+            await self._engine.loads.run(lambda client: store(client, block))
+        await self._engine.loads.run(lambda client: accounts.write(client, block))
 
     async def _without(self, block: Block, letters: list[DeadLetter]) -> Block:
         if not letters:
@@ -130,4 +152,6 @@ class Loader:
         assert self._log is not None
         await dead_letters.put_aside(self._log, letters)
         dead = {message.sequence for message, _ in letters}
-        return block.having(message for message in block.messages if message.sequence not in dead)
+        return block.having(
+            message.without_rows() if message.sequence in dead else message for message in block.messages
+        )

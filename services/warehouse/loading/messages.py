@@ -1,17 +1,22 @@
 """Messages of the event log as the loader works on them."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from nats.aio.msg import Msg
 
-from services.kit.eventlog import DEDUP_HEADER
+from services.kit.eventlog import DEDUP_HEADER, SKIPPED_HEADER
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """The rows of one request. `repeatable`: some may be stored already. `read_at`: seconds of the monotonic clock."""
+    """The rows of one request, or some. `repeatable`: some may be stored already.
+
+    `read_at`: seconds of the monotonic clock. `skipped`: the header that counts the invalid events, empty without any.
+    `repeated`: rows that were taken out, because they are stored already. `unreadable`: how many rows were put aside.
+    """
 
     sequence: int
     subject: str
@@ -19,21 +24,35 @@ class Message:
     read_at: float
     rows: bytes
     repeatable: bool = False
+    skipped: str = ""
+    repeated: Sequence[bytes] = ()
+    unreadable: int = 0
 
     @property
     def count(self) -> int:
         """How many rows there are."""
         return self.rows.count(b"\n")
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes in memory."""
+        return len(self.rows) + len(self.skipped)
+
+    def without_rows(self) -> "Message":
+        """The message when its rows cannot be read."""
+        return replace(self, rows=b"", unreadable=self.rows.removesuffix(b"\n").count(b"\n") + 1)
+
 
 def from_log(message: Msg) -> Message:
     """A message as it was delivered by a consumer of the log."""
     metadata = message.metadata
+    headers = message.headers or {}
     return Message(
         sequence=metadata.sequence.stream,
         subject=message.subject,
         published_at=metadata.timestamp,
         read_at=time.monotonic(),
         rows=message.data,
-        repeatable=bool(message.headers and message.headers.get(DEDUP_HEADER) == "1"),
+        repeatable=headers.get(DEDUP_HEADER) == "1",
+        skipped=headers.get(SKIPPED_HEADER, ""),
     )

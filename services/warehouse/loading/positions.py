@@ -1,4 +1,4 @@
-"""How far the log is loaded: one record in a key-value bucket of NATS, on disk before the insert it announces."""
+"""How far the log is loaded: a record in a key-value bucket of NATS, on disk before the insert it announces."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -11,16 +11,21 @@ from nats.js.kv import KeyValue
 from services.kit.eventlog import EventLog
 
 BUCKET = "loader"
-KEY = "intent"
+# What the loader does, and what a replay does.
+LIVE, REPLAY = "intent", "replay"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Intent:
-    """The last block that was, or was about to be, inserted: its range in the log and how many rows it has."""
+    """The last block that was, or was about to be, inserted: its range in the log and how many rows it has.
+
+    `until`: the last message to load, of a replay that is not over; 0 else.
+    """
 
     first_seq: int
     last_seq: int
     rows: int
+    until: int = 0
 
 
 def reading_start(intent: Intent | None, oldest: int) -> int:
@@ -33,21 +38,22 @@ def reading_start(intent: Intent | None, oldest: int) -> int:
 class Positions:
     """The record and its revision: a second loader that wrote meanwhile makes the next `announce` fail."""
 
-    def __init__(self, bucket: KeyValue) -> None:
+    def __init__(self, bucket: KeyValue, key: str) -> None:
         self._bucket = bucket
+        self._key = key
         self._revision = 0
         self.last: Intent | None = None
 
     @classmethod
-    async def open(cls, log: EventLog) -> Self:
-        """Reads the record, and makes the bucket when it is not there."""
+    async def open(cls, log: EventLog, key: str) -> Self:
+        """Reads the record under `key`, and makes the bucket when it is not there."""
         try:
             bucket = await log.jetstream.key_value(BUCKET)
         except BucketNotFoundError:
             bucket = await log.jetstream.create_key_value(bucket=BUCKET, history=1, storage=StorageType.FILE)
-        positions = cls(bucket)
+        positions = cls(bucket, key)
         try:
-            entry = await bucket.get(KEY)
+            entry = await bucket.get(key)
         except KeyNotFoundError:
             return positions
         positions._revision = entry.revision or 0
@@ -57,5 +63,5 @@ class Positions:
     async def announce(self, intent: Intent) -> None:
         """Returns when the record is on disk. After an error it may have been written or not."""
         record = json.dumps(asdict(intent)).encode()
-        self._revision = await self._bucket.update(KEY, record, last=self._revision)
+        self._revision = await self._bucket.update(self._key, record, last=self._revision)
         self.last = intent

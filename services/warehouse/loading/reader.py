@@ -89,7 +89,7 @@ class LogReader:
     def pop(self) -> Message:
         """Takes the oldest message out of those read ahead."""
         message = self._buffer.popleft()
-        self._buffered_bytes -= len(message.rows)
+        self._buffered_bytes -= message.size
         return message
 
     async def _hear(self) -> None:
@@ -134,4 +134,4 @@ class LogReader:
         self._requested -= 1
         received = from_log(message)
         self._buffer.append(received)
-        self._buffered_bytes += len(received.rows)
+        self._buffered_bytes += received.size

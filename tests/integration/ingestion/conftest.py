@@ -8,10 +8,12 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import nats
 import psutil
+import psycopg
 import pytest
 import pytest_asyncio
 from google.api.httpbody_pb2 import HttpBody
@@ -24,6 +26,7 @@ from services.kit.eventlog import STREAM
 from services.kit.keys import INTERNAL_KEY, NATS_TOKEN, private_key, secret
 from services.kit.settings import Settings
 from tests.integration.conftest import START_SECONDS, is_serving
+from tests.integration.process import ServiceProcess
 from tests.running import Running, environment, wait_for
 
 _tenants = itertools.count(1)
@@ -65,6 +68,10 @@ class Platform:
     def settings(self) -> Settings:
         return self.running.settings
 
+    def database(self) -> "psycopg.Connection[tuple[object, ...]]":
+        """A connection to PostgreSQL as its owner, which commits each statement."""
+        return psycopg.connect(self.settings.libpq_dsn, autocommit=True)
+
     def signal_postgres(self, signum: signal.Signals) -> None:
         """Sends a signal to the database server and all its processes."""
         server = self.running.find("postgres")
@@ -92,8 +99,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 class Client:
     """Calls of one tenant's caller."""
 
-    def __init__(self, settings: Settings, channel: grpc.aio.Channel, role: str = "owner") -> None:
-        self.tenant_id = next(_tenants)
+    def __init__(
+        self, settings: Settings, channel: grpc.aio.Channel, role: str = "owner", tenant_id: int | None = None
+    ) -> None:
+        """Of a tenant that no other test uses, unless one is given."""
+        self.tenant_id = tenant_id or next(_tenants)
         self._stub = ingestion_pb2_grpc.IngestionServiceStub(channel)
         caller = Caller(kind="person", tenant_id=self.tenant_id, user_id=1, role=role)
         self._metadata = ((IDENTITY_HEADER, mint(caller, private_key(settings, INTERNAL_KEY))),)
@@ -108,7 +118,7 @@ class Client:
         response: ingestion_pb2.TrackBatchResponse = await self._stub.TrackBatch(request, metadata=self._metadata)
         return response
 
-    async def errors(self, **page: int) -> ingestion_pb2.ErrorPage:
+    async def errors(self, **page: Any) -> ingestion_pb2.ErrorPage:
         request = ingestion_pb2.ListErrorsRequest(**page)
         response: ingestion_pb2.ErrorPage = await self._stub.ListErrors(request, metadata=self._metadata)
         return response
@@ -117,6 +127,28 @@ class Client:
 @pytest_asyncio.fixture
 async def channel(platform: Platform) -> AsyncIterator[grpc.aio.Channel]:
     async with connect(platform.settings, "ingestion") as channel:
+        await channel.channel_ready()
+        yield channel
+
+
+@pytest.fixture(scope="module")
+def replica(platform: Platform) -> Iterator[ServiceProcess]:
+    """Another ingestion process on the same backends."""
+    process = ServiceProcess(platform.settings, "ingestion", SEGOPS_LISTEN=replica_address(platform))
+    process.start()
+    yield process
+    process.stop()
+
+
+def replica_address(platform: Platform) -> str:
+    """Where the other ingestion process listens."""
+    return f"unix:{platform.settings.run_dir / 'ingestion-2.sock'}"
+
+
+@pytest_asyncio.fixture
+async def replica_channel(platform: Platform, replica: ServiceProcess) -> AsyncIterator[grpc.aio.Channel]:
+    """A connection to the other ingestion process."""
+    async with grpc.aio.insecure_channel(replica_address(platform)) as channel:
         await channel.channel_ready()
         yield channel
 
@@ -138,6 +170,20 @@ async def stream(platform: Platform) -> AsyncIterator[JetStreamContext]:
     )
     yield server.jetstream()
     await server.close()
+
+
+@pytest.fixture(scope="session")
+def replicas(settings: Settings) -> Iterator[list[grpc.Channel]]:
+    """Channels to two ingestion services, whose events the warehouse of the shared backends loads."""
+    addresses = [f"unix:{settings.run_dir / name}.sock" for name in ("ingestion-1", "ingestion-2")]
+    processes = [ServiceProcess(settings, "ingestion", SEGOPS_LISTEN=address) for address in addresses]
+    for process in processes:
+        process.start()
+    channels = [grpc.insecure_channel(address) for address in addresses]
+    yield channels
+    for channel, process in zip(channels, processes, strict=True):
+        channel.close()
+        process.stop()
 
 
 async def stored(stream: JetStreamContext, tenant_id: int) -> list[tuple[bytes, dict[str, str]]]:

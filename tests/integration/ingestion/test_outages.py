@@ -34,7 +34,7 @@ async def recovered(client: Client) -> None:
 
 async def users(stream: JetStreamContext, tenant_id: int) -> Counter[str]:
     messages = await stored(stream, tenant_id)
-    return Counter(rows.decode().split("\t")[1] for rows, _ in messages)
+    return Counter(line.split("\t")[1] for rows, _ in messages for line in rows.decode().splitlines())
 
 
 async def refusals(client: Client, count: int) -> None:

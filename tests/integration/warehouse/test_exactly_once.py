@@ -1,4 +1,4 @@
-"""Whatever is killed at whatever moment, every event is in the warehouse once."""
+"""Whatever is killed at whatever moment, every event is in the warehouse once, and accounted for."""
 
 import asyncio
 import random
@@ -6,18 +6,22 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from nats.errors import Error as NatsError
 
 from services.gen.segops.warehouse.v1 import warehouse_pb2 as pb
-from services.kit.errors import Unavailable
-from services.kit.eventlog import DEDUP_HEADER, EventLog
+from services.kit.errors import InDoubt, Unavailable
+from services.kit.eventlog import DEDUP_HEADER, STREAM, EventLog
 from tests.integration.warehouse.processes import NATS, WAREHOUSE, Processes, Warehouse
 from tests.integration.warehouse.rows import Event, derived_id, payload, rows
 
 TENANT = 1
 KILLS = 8
 PAGE = 10_000
+RECEIVED_AT = datetime.now(UTC)
 
 
 class Traffic:
@@ -33,6 +37,7 @@ class Traffic:
         self.accepted: set[uuid.UUID] = set()
         self.unanswered: set[uuid.UUID] = set()
         self.last_sequence = 0
+        self.sent = 0
         self.stopped = asyncio.Event()
 
     async def run(self) -> None:
@@ -45,7 +50,8 @@ class Traffic:
             try:
                 self.last_sequence = await self._log.append(TENANT, rows(TENANT, *events), headers)
                 self.accepted |= ids
-            except Unavailable:
+                self.sent += len(events)
+            except (InDoubt, Unavailable):
                 self.unanswered |= ids
             await asyncio.sleep(0.005)
 
@@ -57,7 +63,8 @@ class Traffic:
     def _event(self, event_id: uuid.UUID) -> Event:
         kind = self._random.choice(("page_viewed", "order_placed", "context_identified"))
         user_id = f"u{self._random.randrange(3)}"
-        return Event(user_id=user_id, event_type=kind, event_id=event_id, payload=payload(id=str(event_id)))
+        text = payload(id=str(event_id))
+        return Event(user_id=user_id, event_type=kind, event_id=event_id, received_at=RECEIVED_AT, payload=text)
 
 
 @asynccontextmanager
@@ -69,7 +76,18 @@ async def traffic(processes: Processes) -> AsyncIterator[tuple[Traffic, Warehous
     yield sender, warehouse
     sender.stopped.set()
     await sending
-    await warehouse.loaded(sender.last_sequence)
+    # Also what was stored without an answer.
+    await warehouse.loaded(await last_stored(warehouse.log))
+
+
+async def last_stored(log: EventLog) -> int:
+    """The sequence of the last message in the log, once that answers."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return (await log.jetstream.stream_info(STREAM)).state.last_seq
+            except NatsError:
+                await asyncio.sleep(0.05)
 
 
 async def stored(warehouse: Warehouse) -> Counter[uuid.UUID]:
@@ -89,6 +107,17 @@ async def stored(warehouse: Warehouse) -> Counter[uuid.UUID]:
     return ids
 
 
+async def accounted(warehouse: Warehouse) -> tuple[int, int, int]:
+    """How many events are stored, duplicate and skipped by the accounts."""
+    begin, end = Timestamp(), Timestamp()
+    begin.FromDatetime(RECEIVED_AT - timedelta(hours=1))
+    end.FromDatetime(RECEIVED_AT + timedelta(hours=1))
+    request = pb.GetIntakeRequest(**{"from": begin}, to=end)
+    hours = (await warehouse.stub.GetIntake(request, metadata=warehouse.metadata(TENANT))).hours
+    stored, duplicate, skipped = zip(*((hour.stored, hour.duplicate, hour.skipped) for hour in hours), strict=True)
+    return sum(stored), sum(duplicate), sum(skipped)
+
+
 @pytest.mark.timeout(180)
 async def test_a_warehouse_that_is_killed_again_and_again_stores_every_event_once(processes: Processes) -> None:
     processes.start(NATS, WAREHOUSE)
@@ -100,7 +129,10 @@ async def test_a_warehouse_that_is_killed_again_and_again_stores_every_event_onc
             await asyncio.sleep(moments.uniform(0, 0.6))
             processes.end(WAREHOUSE)
             processes.start(WAREHOUSE)
-    assert await stored(warehouse) == Counter(sender.accepted)
+    accounts = await accounted(warehouse)
+    ids = await stored(warehouse)
+    assert ids == Counter(sender.accepted)
+    assert accounts == (ids.total(), sender.sent - ids.total(), 0)
 
 
 @pytest.mark.timeout(180)
@@ -108,9 +140,9 @@ async def test_an_event_log_that_is_killed_loses_and_repeats_nothing_it_accepted
     processes.start(NATS, WAREHOUSE)
     async with traffic(processes) as (sender, warehouse):
         for _ in range(3):
-            before = sender.last_sequence
-            await warehouse.loaded(before)
+            await warehouse.loaded(sender.last_sequence)
             processes.end(NATS)
+            before = sender.last_sequence
             processes.start(NATS)
             async with asyncio.timeout(20):
                 while sender.last_sequence == before:

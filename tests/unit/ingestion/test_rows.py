@@ -21,23 +21,25 @@ def columns(**changes: str) -> Columns:
 
 
 def test_a_row_has_the_columns_in_the_agreed_order() -> None:
-    rows = encode(7, "2026-04-25 15:00:00.000", columns(anonymous_ids="a"))
+    rows = encode(7, "2026-04-25 15:00:00.000", columns(anonymous_ids="a"), {"t": 1})
     cells = rows.text.decode().removesuffix("\n").split("\t")
     UUID(cells.pop(5))
     assert cells == ["7", "u", "t", "2026-04-25 14:32:00.000", "2026-04-25 15:00:00.000", "{}", "a"]
-    assert (rows.count, rows.deduplicated) == (1, False)
+    assert (rows.count, rows.derived_ids, rows.skipped) == (1, [], {"t": 1})
 
 
 def test_backslashes_are_doubled_in_every_text() -> None:
-    rows = encode(1, "", columns(user_ids="\\N", event_types="a\\t", payloads='{"a":"\\n\\\\"}', anonymous_ids="\\"))
+    rows = encode(
+        1, "", columns(user_ids="\\N", event_types="a\\t", payloads='{"a":"\\n\\\\"}', anonymous_ids="\\"), {}
+    )
     cells = rows.text.removesuffix(b"\n").split(b"\t")
     assert (cells[1], cells[2], cells[6], cells[7]) == (b"\\\\N", b"a\\\\t", b'{"a":"\\\\n\\\\\\\\"}', b"\\\\")
 
 
 def test_a_message_id_gives_its_event_the_same_id_each_time() -> None:
-    first, second = (encode(1, "", columns(message_ids="m")) for _ in range(2))
+    first, second = (encode(1, "", columns(message_ids="m"), {}) for _ in range(2))
     assert first.text == second.text
-    assert first.deduplicated
+    assert first.derived_ids == [derived_id(1, "m")]
     assert derived_id(1, "m") != derived_id(2, "m")
 
 

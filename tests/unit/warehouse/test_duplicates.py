@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -106,3 +107,58 @@ def test_a_block_over_two_buckets_finds_its_own_ids(duplicates: Duplicates) -> N
     late = NOON.replace(hour=15, minute=59)
     kept = duplicates.drop([message(1, A, at=late), message(2, A, B, at=late + timedelta(minutes=2))])
     assert [m.rows for m in kept] == [A, B]
+
+
+def test_what_was_dropped_stays_with_its_message(duplicates: Duplicates) -> None:
+    first, second = duplicates.drop([message(1, A, B, A), message(2, B, row(derived("c")))])
+    assert (first.repeated, second.repeated) == ((A,), (B,))
+
+
+def test_ids_are_found_by_their_tenant_after_a_restart_too_until_24_hours_have_passed(tmp_path: Path) -> None:
+    ids = [derived(name).bytes for name in "abc"]
+    memory = Duplicates(tmp_path / "ids")
+    assert memory.find(1, ids, NOON) == set()
+    memory.drop([message(1, A, B)])
+    memory.close()
+    memory = Duplicates(tmp_path / "ids")
+    assert memory.find(1, ids, NOON) == set(ids[:2])
+    assert memory.find(2, ids, NOON) == set()
+    assert memory.find(1, ids, NOON + timedelta(hours=24)) == set(ids[:2])
+    assert memory.find(1, ids, NOON + timedelta(hours=32)) == set()
+    memory.close()
+
+
+def test_ids_are_found_while_others_are_written_and_forgotten(tmp_path: Path) -> None:
+    memory = Duplicates(tmp_path / "ids")
+    hours = range(0, 160, 4)
+    first, last = derived("0").bytes, derived("156").bytes
+
+    def write() -> None:
+        for hour in hours:
+            memory.drop([message(hour + 1, row(derived(str(hour))), at=NOON + timedelta(hours=hour))])
+
+    with ThreadPoolExecutor(4) as threads:
+        writing = threads.submit(write)
+        while not writing.done():
+            moments = [NOON + timedelta(hours=hour) for hour in hours]
+            for found in threads.map(lambda now: memory.find(1, [first], now), moments):
+                assert found <= {first}
+        writing.result()
+    assert memory.find(1, [first, last], NOON + timedelta(hours=156)) == {last}
+    memory.close()
+
+
+def test_a_log_that_is_loaded_again_gives_the_same_answers_whatever_was_forgotten(duplicates: Duplicates) -> None:
+    week = [message(1, A), message(2, A, B, at=NOON + timedelta(hours=20)), message(3, B, at=NOON + timedelta(days=5))]
+    first = [duplicates.drop([each])[0].rows for each in week]
+    duplicates.forgetting = False
+    again = []
+    for each in week[:2]:
+        again.append(duplicates.drop([each])[0].rows)
+        assert duplicates.drop([week[2]])[0].rows == first[2]
+    assert again == first[:2] == [A, B]
+
+
+def test_what_was_taken_later_while_ids_were_lost_is_not_kept_again(duplicates: Duplicates) -> None:
+    assert duplicates.drop([message(9, A, at=NOON + timedelta(hours=20))])[0].rows == A
+    assert duplicates.drop([message(1, A, B)])[0].rows == B
