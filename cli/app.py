@@ -3,6 +3,7 @@
 import typer
 
 from cli import keys, tenants, users, webhooks
+from cli.events import app as events
 from cli.segments import app as segments
 from services.kit.settings import Settings
 from services.schema.migrate import migrate as bring_up_to_date
@@ -13,6 +14,7 @@ app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 app.add_typer(segments.app, name="segments")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(events.app, name="events")
 
 
 @app.callback()
@@ -20,7 +22,7 @@ def segopsctl() -> None:
     """Operate a SegOps platform. Settings come from SEGOPS_* variables, as for its processes.
 
     Exit codes: 0 done, 1 refused, 2 wrong command line, 3 no such object, 4 the platform is away, 5 there is something
-    to apply (`segments plan --exit-code`).
+    to apply (`segments plan --exit-code`), 6 some lines were rejected (`events import`), 130 interrupted.
     """
 
 

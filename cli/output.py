@@ -26,10 +26,15 @@ def show(records: list[Message], columns: list[str], *, as_json: bool, single: b
     table = Table(Column(columns[0], no_wrap=True), *columns[1:], box=None, header_style="bold")
     for row in rows:
         table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
-    console = Console(soft_wrap=True)
-    if not console.is_terminal:
-        console.width = WHOLE
-    console.print(table)
+    console().print(table)
+
+
+def console() -> Console:
+    """Standard output; nothing is cut off where it is no terminal."""
+    out = Console(soft_wrap=True)
+    if not out.is_terminal:
+        out.width = WHOLE
+    return out
 
 
 def _plain(record: Message) -> dict[str, Any]:

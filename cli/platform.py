@@ -18,7 +18,7 @@ from services.kit.settings import Settings
 CALL_SECONDS = 10.0
 
 # Exit codes that a script can use; 2 is typer's own, for a wrong command line.
-REFUSED, MISSING, AWAY, CHANGES = 1, 3, 4, 5
+REFUSED, MISSING, AWAY, CHANGES, REJECTED = 1, 3, 4, 5, 6
 
 Res = TypeVar("Res")
 
