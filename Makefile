@@ -18,7 +18,7 @@ BUILD := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) protos/build.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup dev gen run up down demo test nightly storm lint format validate bench lock clean
+.PHONY: help setup dev gen run up down demo test nightly storm chaos lint format validate bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -51,6 +51,9 @@ nightly: dev ## compare the segment compiler with the oracle on thousands of new
 
 storm: dev ## sync connectors while all that can break breaks, for some twenty minutes
 	@$(PY) -m pytest tests/integration/connectors/storm/long.py --timeout 0
+
+chaos: dev ## kill every process again and again while events come in, and count them; takes some five minutes
+	@$(PY) -m pytest tests/chaos/long.py --timeout 0
 
 lint: dev ## check style, types, imports between packages and protos
 	@$(PY) -m ruff check

@@ -6,7 +6,7 @@ Each part starts a platform of its own. Nothing else should run on the machine m
 import argparse
 import itertools
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,19 +20,22 @@ from tests.bench import (
     conditions,
     connectors,
     dataset,
+    endurance,
     events,
     growth,
     ingest,
     lines,
     membership,
+    singles,
     trivial,
 )
 from tests.bench.chart import draw
-from tests.bench.load import request
+from tests.bench.load import Load, request
 from tests.bench.platform import edge_url, started
 from tests.bench.report import Report
 from tests.bench.usage import memory
 from tests.e2e.account import register
+from tests.running import Running
 
 ROOT = Path(__file__).parents[2]
 DOCS, CACHE = ROOT / "docs", ROOT / ".cache"
@@ -40,7 +43,9 @@ DOCS, CACHE = ROOT / "docs", ROOT / ".cache"
 FIRST_TENANT = 1
 # A little more than the goal, so that the goal is reached and not just missed.
 PACE = lines.EVENTS_A_SECOND * 1.01
+SINGLES_PACE = lines.SINGLES_A_SECOND * 1.01
 CHECKED_USERS = 20_000
+PARTS = ("ingest", "segments", "connectors", "growth", "endurance", "generator")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,7 @@ class Size:
     events: int
     growth: tuple[int, ...]
     members: int
+    endurance: float
 
 
 FULL = Size(
@@ -70,6 +76,7 @@ FULL = Size(
     events=10_000_000,
     growth=(1_000_000, 10_000_000, 50_000_000),
     members=1_000_000,
+    endurance=600,
 )
 QUICK = Size(
     bodies=100,
@@ -82,6 +89,7 @@ QUICK = Size(
     events=1_000_000,
     growth=(100_000, 1_000_000),
     members=100_000,
+    endurance=20,
 )
 
 
@@ -116,16 +124,39 @@ class Run:
             done = self._bar("Ingest, at most", PACE * size.most)
             most = uvloop.run(ingest.measure(running, account, bodies, seconds=size.most, done=done))
             loaded = memory(running)
+            # Of another tenant, so that what is stored of the batches can be counted.
+            with register(edge_url(running)) as other:
+                paced, most_singles = self._singles(running, other.key, bodies)
         ingest.check_stored(home / "warehouse", account.tenant_id, [steady, most])
         done = self._bar("Raw insert", PACE * size.raw)
         raw_rate = ingest.raw_insert_rate(self._directory / "raw", bodies, size.raw, done)
         self._report.lines += [*lines.of_memory(idle), *lines.of_ingest(steady, most, raw_rate)]
+        self._report.lines += lines.of_singles(paced, most_singles)
         self._report.processes |= {
             "idle": asdict(idle),
             "after ingest": asdict(loaded),
             "ingest, steady": asdict(steady.usage),
             "ingest, at most": asdict(most.usage),
         }
+
+    def _singles(self, running: Running, key: str, bodies: Sequence[bytes]) -> tuple[Load, Load]:
+        size, alone = self._size, events.single_bodies(bodies[:20])
+        done = self._bar("Single events, steady", SINGLES_PACE * size.most)
+        paced = uvloop.run(singles.measure(running, key, alone, seconds=size.most, rate=SINGLES_PACE, done=done))
+        done = self._bar("Single events, at most", SINGLES_PACE * size.most)
+        return paced, uvloop.run(singles.measure(running, key, alone, seconds=size.most, done=done))
+
+    def endurance(self) -> None:
+        """Ten minutes of batches at half the pace."""
+        size = self._size
+        bodies = events.batch_bodies(size.bodies, size.users)
+        with started(self._directory / "endurance") as running, register(edge_url(running)) as account:
+            done = self._bar("Memory over ten minutes", PACE / 2 * size.endurance)
+            found = uvloop.run(
+                endurance.measure(running, account, bodies, seconds=size.endurance, rate=PACE / 2, done=done)
+            )
+        self._report.lines += lines.of_endurance(found)
+        self._report.processes["endurance"] = {"resident": found.resident}
 
     def segments(self) -> None:
         """Computes over generated events, and checks of the members they found."""
@@ -186,9 +217,7 @@ class Run:
 def main() -> None:
     """Runs the chosen parts in order."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument(
-        "parts", nargs="*", metavar="PART", help="ingest, segments, connectors, growth, generator; default: all"
-    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; default: all")
     parser.add_argument("--quick", action="store_true", help="a tenth of everything; results go to .cache")
     parser.add_argument("--directory", type=Path, default=CACHE / "bench", help="for the platforms' data, emptied")
     arguments = parser.parse_args()
@@ -199,7 +228,7 @@ def main() -> None:
     try:
         with Progress(*columns, console=console) as progress:
             run = Run(QUICK if arguments.quick else FULL, arguments.directory, progress, report)
-            for part in arguments.parts or ["ingest", "segments", "connectors", "growth", "generator"]:
+            for part in arguments.parts or PARTS:
                 getattr(run, part)()
     finally:
         shutil.rmtree(arguments.directory, ignore_errors=True)

@@ -9,6 +9,7 @@ from tests.bench.load import request
 
 BATCH = 500
 BATCH_PATH = "/api/ingestion/track/batch/"
+SINGLE_PATH = "/api/ingestion/track/"
 SEED = 20_261
 # Events in a thousand of each type.
 TYPES = {"page_viewed": 670, "search_performed": 100, "cart_add": 100, "order_placed": 80, "context_identified": 50}
@@ -87,3 +88,10 @@ def batch_bodies(count: int, users: int) -> list[bytes]:
 def batch_requests(bodies: Sequence[bytes], key: str) -> list[bytes]:
     """Requests that send the bodies with a secret key."""
     return [request("POST", BATCH_PATH, authorization=f"ApiKey {key}", body=body) for body in bodies]
+
+
+def single_bodies(bodies: Sequence[bytes]) -> list[bytes]:
+    """The events of the bodies, each as a body of its own."""
+    return [
+        json.dumps(event, separators=(",", ":")).encode() for body in bodies for event in json.loads(body)["events"]
+    ]

@@ -113,7 +113,7 @@ def _blocks(bodies: Sequence[bytes]) -> list[bytes]:
     """The events of the bodies as ingestion encodes them and the loader joins them."""
     received_at = datetime.now(UTC)
     text = times.utc_text(received_at)
-    messages = [rows.encode(1, text, batches.parse_batch(body, received_at).columns).text for body in bodies]
+    messages = [rows.encode(1, text, batches.parse_batch(body, received_at).columns, {}).text for body in bodies]
     size = BLOCK_ROWS // BATCH
     return [
         b"".join(messages[start : start + size]).replace(b"\n", b"\t%d\n" % (start + 1))

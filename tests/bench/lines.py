@@ -8,16 +8,22 @@ from tests.bench.busy import Busy
 from tests.bench.compute import Compute
 from tests.bench.conditions import Comparison
 from tests.bench.connectors import Sync
+from tests.bench.endurance import Endurance
 from tests.bench.growth import Size
 from tests.bench.ingest import Ingest
-from tests.bench.load import quantile
+from tests.bench.load import Load, quantile
 from tests.bench.membership import Membership
 from tests.bench.report import Bound, Line
 from tests.bench.trivial import Cost
 from tests.bench.usage import Memory
 
 # The goals of the project on two cores, the load generator included.
-EVENTS_A_SECOND = 60_000
+EVENTS_A_SECOND = 100_000
+# Of what the warehouse alone can insert.
+RAW_SHARE = 0.5
+SINGLES_A_SECOND, SINGLE_MS = 1500, 50
+# Above what samples differ by.
+GROWTH_MIB = 32
 VISIBLE_MS = 1000
 CHECKS_A_SECOND, CHECK_MS = 1500, 25
 COMPUTE_SECONDS, RECOMPUTE_SECONDS = 3, 1.5
@@ -46,10 +52,31 @@ def of_ingest(steady: Ingest, most: Ingest, raw_rate: float) -> list[Line]:
     return [
         _more(part, f"accepted for {steady.load.seconds:.0f} s", steady.accepted_rate, "events/s", EVENTS_A_SECOND),
         _more(part, "stored, meanwhile", steady.stored_rate, "events/s", EVENTS_A_SECOND, raw),
+        _more(part, "stored, share of a raw insert", steady.stored_rate / raw_rate, "", RAW_SHARE),
         *_latencies(part, "answered", steady.load.latencies),
         *_latencies(part, "visible after the answer", steady.lags, VISIBLE_MS),
         _more(part, f"accepted at most, for {most.load.seconds:.0f} s", most.accepted_rate, "events/s"),
         _more(part, "stored, at most", most.stored_rate, "events/s", None, raw),
+    ]
+
+
+def of_singles(paced: Load, most: Load) -> list[Line]:
+    """Single events."""
+    part = "Single events"
+    return [
+        _more(part, f"answered for {paced.seconds:.0f} s", paced.rate, "requests/s", SINGLES_A_SECOND),
+        *_latencies(part, "answered", paced.latencies, SINGLE_MS),
+        _more(part, f"answered at most, for {most.seconds:.0f} s", most.rate, "requests/s"),
+    ]
+
+
+def of_endurance(endurance: Endurance) -> list[Line]:
+    """The memory of each process over a long load."""
+    load = endurance.ingest
+    part = f"Memory over {load.load.seconds:.0f} s of {load.accepted_rate:,.0f} events/s"
+    return [
+        _less(part, f"{program}, later half against the earlier", mib, "MiB more", GROWTH_MIB)
+        for program, mib in endurance.growth().items()
     ]
 
 

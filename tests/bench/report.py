@@ -69,7 +69,7 @@ class Report:
     quick: bool
     machine: dict[str, Any] = field(default_factory=describe_machine)
     lines: list[Line] = field(default_factory=list)
-    processes: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    processes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Writes the results as JSON."""

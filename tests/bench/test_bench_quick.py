@@ -18,11 +18,13 @@ from tests.bench import (
     conditions,
     connectors,
     dataset,
+    endurance,
     events,
     growth,
     ingest,
     lines,
     membership,
+    singles,
     trivial,
 )
 from tests.bench.alone import Alone
@@ -68,6 +70,25 @@ def test_every_accepted_event_is_stored(account: Account, loaded: ingest.Ingest)
     assert page["count"] == len(stored) == USERS + loaded.markers
     assert sum(stored.values()) == loaded.events + loaded.markers
     assert loaded.markers > 0
+
+
+def test_single_events_are_sent_at_a_pace(platform: Running, stranger: Account, bodies: list[bytes]) -> None:
+    sent = uvloop.run(singles.measure(platform, stranger.key, events.single_bodies(bodies), seconds=SECONDS, rate=50))
+    assert 40 <= sent.requests <= 50
+    assert all(line.value > 0 for line in lines.of_singles(sent, sent))
+
+
+def test_memory_is_sampled_during_a_load(platform: Running, stranger: Account, bodies: list[bytes]) -> None:
+    found = uvloop.run(endurance.measure(platform, stranger, bodies, seconds=SECONDS, rate=5_000))
+    assert {len(values) for values in found.resident.values()} == {endurance.SAMPLES}
+    assert {"ingestion", "warehouse", "envoy"} <= found.growth().keys()
+    assert len(lines.of_endurance(found)) == len(found.resident)
+
+
+def test_growth_of_memory_is_that_after_the_warm_up(loaded: ingest.Ingest) -> None:
+    found = endurance.Endurance(ingest=loaded, resident={"a": [0, 50, 90, 100, 100, 100, 100, 107, 107, 107]})
+    # [100, 100, 100] against [100, 107, 107, 107]
+    assert found.growth() == {"a": 5.25}
 
 
 def test_computes_and_checks_yield_a_report(

@@ -12,6 +12,7 @@ from services.gen.segops.warehouse.v1 import warehouse_pb2_grpc
 from services.kit.channel import connect
 from services.kit.eventlog import STREAM, EventLog
 from tests.bench import load
+from tests.bench.events import SINGLE_PATH
 from tests.bench.platform import identity
 from tests.running import Running
 
@@ -20,8 +21,6 @@ POLL_SECONDS = 0.02
 # Every so many markers one is also looked up through the edge, which costs the warehouse a query.
 LOOKED_UP = 5
 LOST_SECONDS = 60.0
-
-MARKER_PATH = "/api/ingestion/track/"
 
 
 class Visibility:
@@ -73,7 +72,7 @@ class Visibility:
     async def _send(self, marker: str) -> None:
         event = {"user_id": marker, "event_type": "marker", "payload": {}}
         body = json.dumps(event).encode()
-        await self._ask(load.request("POST", MARKER_PATH, authorization=self._authorization, body=body), 202)
+        await self._ask(load.request("POST", SINGLE_PATH, authorization=self._authorization, body=body), 202)
 
     async def _wait(self, marker: str, answered_at: float, look_up: bool) -> None:
         await self.all_loaded()
