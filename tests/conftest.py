@@ -7,7 +7,7 @@ import pytest
 
 from deploy.local.programs import build_programs
 from services.kit.settings import Settings
-from tests.e2e.account import Account, register
+from tests.e2e.account import Account, client, register
 from tests.running import Running, wait_for
 
 # A cold start on two cores that are busy with other tests.
@@ -38,8 +38,8 @@ def url(platform: Running) -> str:
 @pytest.fixture
 def http(url: str) -> Iterator[httpx.Client]:
     """A client without credentials."""
-    with httpx.Client(base_url=url, timeout=30) as client:
-        yield client
+    with client(url) as stranger:
+        yield stranger
 
 
 @pytest.fixture
