@@ -16,6 +16,8 @@ from services.kit.errors import Failure, Invalid, NotFound, Retryable, Unauthent
 from services.kit.failures import HTTP_BODY, HTTP_CODE, RETRY_AFTER, status_of
 
 # Basic is taken too; named here, a browser would ask its user for a password.
+# Tells Envoy the HTTP status of a success that is not 200. From the service it would be one message more.
+SUCCESS_HEADER = "x-segops-success"
 CHALLENGE = 'Bearer realm="segops", ApiKey realm="segops"'
 
 
@@ -70,7 +72,10 @@ class Door:
         except Failure as failure:
             return refuse(failure)
         self.used(known.caller)
-        return Answer(status=200, headers=[(IDENTITY_HEADER, known.signed_identity(self.identity_key))])
+        decided = [(IDENTITY_HEADER, known.signed_identity(self.identity_key))]
+        if route.success_status:
+            decided.append((SUCCESS_HEADER, str(route.success_status)))
+        return Answer(status=200, headers=decided)
 
     def _route(self, method: str, path: str, content_type: str) -> Route:
         if content_type.startswith("application/grpc"):

@@ -21,6 +21,8 @@ class Route:
 
     rpc: str
     access: int
+    # HTTP status of a success; 0 for 200.
+    success_status: int = 0
     has_body: bool = False
     # Fields with whole numbers: by position in the path, and by name in the query.
     path_integers: tuple[int, ...] = ()
@@ -104,6 +106,7 @@ class RouteTable:
         node.methods[verb.upper()] = Route(
             rpc=rpc,
             access=access,
+            success_status=method.GetOptions().Extensions[access_pb2.success_status],
             has_body=bool(rule.body),
             path_integers=tuple(place for name, place in variables.items() if fields[name].cpp_type == INT32),
             query_integers=frozenset(

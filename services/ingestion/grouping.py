@@ -10,7 +10,7 @@ from services.ingestion.rows import Rows
 from services.kit.errors import Unavailable
 
 # Where requests came while others were written, more are on their way: waiting this long makes a third of the writes.
-GATHER_SECONDS = 0.003
+GATHER_SECONDS = 0.005
 # A group takes no further request beyond this; one request may be larger.
 MAX_BYTES = 4 * 1024 * 1024
 HOUR_CHARACTERS = len("2026-04-25 14")

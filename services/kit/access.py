@@ -21,7 +21,6 @@ class Rpc:
     """What a proto declares of one RPC."""
 
     access: int
-    success_status: int
     # Whether a POST below /api/ leads to it.
     is_api_post: bool
 
@@ -39,7 +38,6 @@ def declared(method: str) -> Rpc | None:
     options = found.GetOptions()
     return Rpc(
         access=options.Extensions[access_pb2.access],
-        success_status=options.Extensions[access_pb2.success_status],
         is_api_post=options.Extensions[annotations_pb2.http].post.startswith("/api/"),
     )
 

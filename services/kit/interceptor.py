@@ -110,8 +110,7 @@ class _Guard:
             except Exception as error:
                 await self._fail(error, context, started)
                 raise
-            status: Metadata = ((HTTP_CODE, str(self._rpc.success_status)),) if self._rpc.success_status else ()
-            if headers := status + _replay_metadata():
+            if headers := _replay_metadata():
                 # Envoy's transcoder passes headers on, not trailers.
                 await context.send_initial_metadata(headers)
             self._log("OK", started)
