@@ -68,7 +68,7 @@ class RateLimited(Retryable):
 
 
 class InDoubt(Failure):
-    """It is not known whether the request was accepted. Events with message ids or an Idempotency-Key may be sent again."""
+    """It is not known whether the request was accepted. Events with ids or an Idempotency-Key may be sent again."""
 
 
 class Unavailable(Retryable):
