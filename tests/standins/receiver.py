@@ -23,7 +23,13 @@ class Receiver(StandIn):
         self.secret = secret
         self.segments: defaultdict[int, set[str]] = defaultdict(set)
         self.deliveries: dict[str, bytes] = {}
-        self.repeated = 0
+        # Ids of deliveries that came again.
+        self.repeats: list[str] = []
+
+    @property
+    def repeated(self) -> int:
+        """How many deliveries came again."""
+        return len(self.repeats)
 
     def answer(self, request: Request) -> Response:
         if request.method != "POST" or request.headers.get("content-type") != "application/json":
@@ -52,6 +58,6 @@ class Receiver(StandIn):
 
     def _note(self, delivery: str, body: bytes) -> None:
         if delivery in self.deliveries:
-            self.repeated += 1
+            self.repeats.append(delivery)
             assert self.deliveries[delivery] == body, "a delivery came again with another body"
         self.deliveries[delivery] = body
