@@ -7,9 +7,8 @@ from email_validator import EmailNotValidError, validate_email
 from zxcvbn import zxcvbn
 
 from services.kit.errors import Invalid
+from services.kit.texts import CONTROL
 
-# C0, DEL and C1.
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 SLUG = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]")
 ROLES = ("owner", "admin", "member", "viewer")
 MAX_NAME = 200

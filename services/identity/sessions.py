@@ -9,13 +9,14 @@ from typing import Any
 from sqlalchemy import Row
 
 from services.identity import store
-from services.identity.fields import CONTROL, raise_wrong
+from services.identity.fields import raise_wrong
 from services.identity.origins import allows
 from services.identity.signatures import is_signed
 from services.identity.tokens import TokenSigner
 from services.kit.caller import Caller
 from services.kit.errors import Forbidden, Invalid, Unauthenticated
 from services.kit.postgres import Database
+from services.kit.texts import CONTROL
 from services.kit.vault import Vault
 
 MAX_USER_ID = 256

@@ -14,9 +14,10 @@ from msgspec.structs import astuple
 
 from services.ingestion import events, times
 from services.ingestion.bodies import LONE_SURROGATE
-from services.ingestion.events import CONTROL, REQUIRED, Event, parse_event
+from services.ingestion.events import REQUIRED, Event, parse_event
 from services.ingestion.rows import Columns
 from services.kit.errors import Invalid
+from services.kit.texts import CONTROL
 
 MAX_EVENTS = 500
 

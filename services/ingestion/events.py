@@ -10,6 +10,7 @@ import msgspec
 from services.ingestion import times
 from services.ingestion.bodies import LONE_SURROGATE
 from services.kit.errors import Invalid
+from services.kit.texts import CONTROL
 
 MAX_USER_ID = 256
 MAX_EVENT_TYPE = 128
@@ -20,9 +21,6 @@ MAX_PAYLOAD_LEVELS = 16
 
 REQUIRED = "This field is required."
 NO_PARTNER = "Surrogates must come in pairs."
-
-# C0, DEL and C1.
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)

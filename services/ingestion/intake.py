@@ -58,10 +58,10 @@ class Quota(Protocol):
 class Known(Protocol):
     """Which event ids were taken before."""
 
-    async def count(self, tenant_id: int, derived_ids: Sequence[str]) -> int:
+    async def count(self, derived_ids: Sequence[str]) -> int:
         """How many of these were, or repeat another one among them. Never fails: what cannot be told is new."""
 
-    def remember(self, tenant_id: int, derived_ids: Sequence[str]) -> None:
+    def remember(self, derived_ids: Sequence[str]) -> None:
         """Notes ids that are on disk now."""
 
 
@@ -144,11 +144,11 @@ class Intake:
             Counter(map(_valid_type, batch.refused, refused)),
         )
         ids = encoded.derived_ids
-        duplicate = await self.known.count(tenant_id, ids) if ids else 0
+        duplicate = await self.known.count(ids) if ids else 0
         async with self.quota.counted(tenant_id, encoded.count - duplicate, received_at):
             await self.storage.store(tenant_id, encoded)
         if ids:
-            self.known.remember(tenant_id, ids)
+            self.known.remember(ids)
         self.errors.add(tenant_id, refused)
         return Taken(queued=encoded.count - duplicate, duplicate=duplicate, refused=batch.refused)
 

@@ -33,13 +33,13 @@ class KnownEvents:
         self._turn_at = time.monotonic() + REMEMBERED_SECONDS
         self._asks_again_at = float("-inf")
 
-    async def count(self, tenant_id: int, derived_ids: Sequence[str]) -> int:
+    async def count(self, derived_ids: Sequence[str]) -> int:
         """How many of these were taken before, or repeat another one among them."""
         unknown = list(set(derived_ids) - self._recent - self._older)
         loaded = await self._count_loaded(unknown) if unknown else 0
         return len(derived_ids) - len(unknown) + loaded
 
-    def remember(self, tenant_id: int, derived_ids: Sequence[str]) -> None:
+    def remember(self, derived_ids: Sequence[str]) -> None:
         """Notes ids that are on disk now."""
         if len(self._recent) >= MAX_REMEMBERED or time.monotonic() >= self._turn_at:
             self._recent, self._older = set(), self._recent

@@ -1,7 +1,7 @@
 """Schemas of events: what a payload must hold, and how its values become what was declared."""
 
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import msgspec
@@ -117,7 +117,7 @@ def apply(declared: Mapping[str, Schema], batch: Batch) -> Batch:
                 wrong[index] = errors
     columns = columns._replace(payloads=payloads)
     if not wrong:
-        return Batch(columns=columns, places=batch.places, refused=batch.refused)
+        return replace(batch, columns=columns)
     refused = [
         Refused(place=batch.places[index], text=_text(columns, index), error=Invalid({"payload": errors}))
         for index, errors in wrong.items()

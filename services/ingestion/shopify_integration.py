@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from services.ingestion import shopify_store
-from services.ingestion.events import CONTROL, REQUIRED
+from services.ingestion.events import REQUIRED
 from services.kit.errors import Invalid
 from services.kit.postgres import Database
+from services.kit.texts import CONTROL
 from services.kit.vault import Vault
 
 # What a secret reads as; sent back, it keeps the stored one.

@@ -2,8 +2,8 @@
 
 A failing RPC carries its public answer in trailing metadata: `x-http-code`, `x-http-body` (JSON, ASCII) and, where a
 retry makes sense, `retry-after` (whole seconds). Envoy puts it in place of the gRPC status; a calling service reads
-the failure back from it, so that it survives several hops. (The status of a success
-is the edge's to say, from the proto.)
+the failure back from it, so that it survives several hops. (The status of a success is the edge's to say,
+from the proto.)
 """
 
 import json

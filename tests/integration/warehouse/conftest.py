@@ -1,6 +1,8 @@
 """The shared warehouse as a caller, and processes of a test's own."""
 
+import multiprocessing
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -40,3 +42,10 @@ def tenant() -> int:
 def other_tenant() -> int:
     """Another tenant without events."""
     return next(_tenants)
+
+
+@pytest.fixture(scope="module")
+def other_process() -> Iterator[ProcessPoolExecutor]:
+    """A process of its own: a process can have one embedded warehouse open at a time."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        yield process

@@ -1,8 +1,7 @@
 """Every received event is accounted for once, as stored, duplicate or skipped, whatever happens in between."""
 
 import json
-import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -105,13 +104,6 @@ def settled(directory: str, state: Callable[[Client], None]) -> Accounts:
     found = intake.by_hour(client, 1, BEFORE, HOUR + timedelta(hours=1))
     client.close()
     return {(hour.hour, hour.event_type): (hour.stored, hour.duplicate, hour.skipped) for hour in found}
-
-
-@pytest.fixture(scope="module")
-def other_process() -> Iterator[ProcessPoolExecutor]:
-    """A process of its own: a process can have one embedded warehouse open at a time."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        yield process
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Blocks in doubt, in each state a crash can leave them in."""
 
-import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -80,13 +79,6 @@ def settled(directory: str, state: Callable[[Client], None]) -> dict[str, list[o
     }
     client.close()
     return stored
-
-
-@pytest.fixture(scope="module")
-def other_process() -> Iterator[ProcessPoolExecutor]:
-    """A process of its own: a process can have one embedded warehouse open at a time."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        yield process
 
 
 @pytest.mark.parametrize(

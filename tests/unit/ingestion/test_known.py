@@ -26,20 +26,20 @@ class Loaded:
 
 
 async def test_ids_that_repeat_another_one_among_them_are_counted() -> None:
-    assert await KnownEvents(Loaded()).count(1, [A, A, B, A]) == 2
+    assert await KnownEvents(Loaded()).count([A, A, B, A]) == 2
 
 
 async def test_ids_that_are_loaded_are_counted_and_so_are_their_repetitions() -> None:
-    assert await KnownEvents(Loaded(A)).count(1, [A, B, A]) == 2
+    assert await KnownEvents(Loaded(A)).count([A, B, A]) == 2
 
 
 async def test_ids_that_were_taken_here_are_known_without_asking() -> None:
     loaded = Loaded()
     events = KnownEvents(loaded)
-    events.remember(1, [A, B])
-    assert await events.count(1, [A, B]) == 2
+    events.remember([A, B])
+    assert await events.count([A, B]) == 2
     assert loaded.asked == []
-    assert await events.count(1, [A, C]) == 1
+    assert await events.count([A, C]) == 1
     assert loaded.asked == [1]
 
 
@@ -47,8 +47,8 @@ async def test_while_the_warehouse_is_away_what_is_not_remembered_is_new_and_it_
     loaded = Loaded(A)
     loaded.failure = Unavailable()
     events = KnownEvents(loaded)
-    events.remember(1, [B])
-    assert [await events.count(1, [A, B, C]) for _ in range(3)] == [1, 1, 1]
+    events.remember([B])
+    assert [await events.count([A, B, C]) for _ in range(3)] == [1, 1, 1]
     assert len(loaded.asked) == 1
 
 
@@ -56,9 +56,9 @@ async def test_a_caller_whom_the_warehouse_refuses_holds_up_no_other_one() -> No
     loaded = Loaded(A)
     events = KnownEvents(loaded)
     loaded.failure = Forbidden()
-    assert await events.count(1, [A]) == 0
+    assert await events.count([A]) == 0
     loaded.failure = None
-    assert await events.count(1, [A]) == 1
+    assert await events.count([A]) == 1
 
 
 async def test_memory_is_bounded_and_holds_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +66,6 @@ async def test_memory_is_bounded_and_holds_the_newest(monkeypatch: pytest.Monkey
     events = KnownEvents(Loaded())
     ids = [str(uuid4()) for _ in range(1000)]
     for start in range(0, 1000, 10):
-        events.remember(1, ids[start : start + 10])
-    assert await events.count(1, ids[-100:]) == 100
-    assert 100 <= await events.count(1, ids) <= 200
+        events.remember(ids[start : start + 10])
+    assert await events.count(ids[-100:]) == 100
+    assert 100 <= await events.count(ids) <= 200
