@@ -8,8 +8,12 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from google.api import http_pb2
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.message_factory import GetMessageClass
 from grpc_tools import protoc
 
 ROOT = Path(__file__).parent
@@ -18,9 +22,14 @@ DESCRIPTORS = OUT / "segops.binpb"
 
 
 def build() -> None:
-    """Rebuilds everything under services/gen. Raises SystemExit with protoc's status when a proto is wrong."""
-    shutil.rmtree(OUT, ignore_errors=True)
-    OUT.mkdir(parents=True)
+    """Rebuilds everything under services/gen.
+
+    Raises SystemExit when a proto is wrong, or leaves open who may call an RPC; what was built before stays then.
+    """
+    # Beside the stubs in use, which whoever runs meanwhile still reads.
+    new = OUT.with_name("gen.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
     google_protos = Path(http_pb2.__file__).parents[2]
     well_known = Path(protoc.__file__).parent / "_proto"
     sources = sorted(str(path) for path in ROOT.rglob("*.proto"))
@@ -30,24 +39,46 @@ def build() -> None:
             f"-I{ROOT}",
             f"-I{google_protos}",
             f"-I{well_known}",
-            f"--python_out={OUT}",
-            f"--grpc_python_out={OUT}",
-            f"--mypy_out=quiet:{OUT}",
-            f"--mypy_grpc_out=quiet:{OUT}",
+            f"--python_out={new}",
+            f"--grpc_python_out={new}",
+            f"--mypy_out=quiet:{new}",
+            f"--mypy_grpc_out=quiet:{new}",
             "--include_imports",
             "--include_source_info",
-            f"--descriptor_set_out={DESCRIPTORS}",
+            f"--descriptor_set_out={new / DESCRIPTORS.name}",
             *sources,
         ]
     )
     if status:
         sys.exit(status)
-    for path in [*OUT.rglob("*.py"), *OUT.rglob("*.pyi")]:
+    if undeclared := without_access((new / DESCRIPTORS.name).read_bytes()):
+        sys.exit("\n".join(f"{name} declares no access: add option (segops.options.v1.access)" for name in undeclared))
+    for path in [*new.rglob("*.py"), *new.rglob("*.pyi")]:
         text = path.read_text()
         text = re.sub(r"^(from|import) segops\.", r"\1 services.gen.segops.", text, flags=re.MULTILINE)
         path.write_text(text)
-    for folder in {OUT, *(path.parent for path in OUT.rglob("*.py")), OUT / "segops"}:
+    for folder in {new, *(path.parent for path in new.rglob("*.py")), new / "segops"}:
         (folder / "__init__.py").touch()
+    shutil.rmtree(OUT, ignore_errors=True)
+    new.rename(OUT)
+
+
+def without_access(descriptors: bytes) -> list[str]:
+    """Full names of the RPCs in a descriptor set that do not say who may call them."""
+    files = FileDescriptorSet.FromString(descriptors).file
+    pool = descriptor_pool.DescriptorPool()
+    for file in files:
+        pool.Add(file)
+    # The stubs of the option are being built: its class is made of the set itself.
+    access = pool.FindExtensionByName("segops.options.v1.access")
+    options: Any = GetMessageClass(pool.FindMessageTypeByName("google.protobuf.MethodOptions"))
+    return [
+        f"{file.package}.{service.name}.{method.name}"
+        for file in files
+        for service in file.service
+        for method in service.method
+        if not options.FromString(method.options.SerializeToString()).Extensions[access]
+    ]
 
 
 if __name__ == "__main__":

@@ -12,6 +12,10 @@ from services.kit.errors import Forbidden, Unauthenticated
 
 Access = access_pb2.Access
 
+# Without credentials.
+OPEN = frozenset({Access.ACCESS_PUBLIC, Access.ACCESS_SIGNED})
+# Not through the edge.
+INSIDE = frozenset({Access.ACCESS_INTERNAL, Access.ACCESS_SERVICE})
 WRITERS = frozenset({"owner", "admin", "member"})
 ADMINS = frozenset({"owner", "admin"})
 
@@ -44,7 +48,7 @@ def declared(method: str) -> Rpc | None:
 
 def admits(access: int, caller: Caller) -> bool:
     """Whether an RPC declared with `access` takes this caller (contract 2.1 and 2.3)."""
-    if access == Access.ACCESS_PUBLIC:
+    if access in OPEN:
         return True
     if access == Access.ACCESS_ACCOUNT:
         return caller.kind == "person"
@@ -56,8 +60,12 @@ def admits(access: int, caller: Caller) -> bool:
         return caller.kind in ("secret_key", "service") or caller.role in WRITERS
     if access == Access.ACCESS_ADMIN:
         return caller.kind == "person" and caller.role in ADMINS
+    if access == Access.ACCESS_OWNER:
+        return caller.kind == "person" and caller.role == "owner"
     if access == Access.ACCESS_SESSION:
         return caller.kind == "public_key"
+    if access == Access.ACCESS_SERVICE:
+        return caller.kind == "service"
     # Internal RPCs are never routed by the edge, so whoever holds a signed identity came from inside.
     return access == Access.ACCESS_INTERNAL
 

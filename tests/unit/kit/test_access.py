@@ -27,6 +27,9 @@ TABLE = {
     Access.ACCESS_INTERNAL: set(CALLERS),
     Access.ACCESS_TRACK: WRITERS | {"session"},
     Access.ACCESS_SESSION: {"public"},
+    Access.ACCESS_OWNER: {"owner"},
+    Access.ACCESS_SIGNED: set(CALLERS),
+    Access.ACCESS_SERVICE: {"service"},
 }
 
 
