@@ -1,4 +1,4 @@
-"""segopsctl keys: create, revoke."""
+"""segopsctl keys: create, revoke, rotate."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from cli.output import show
 from cli.platform import admin
 from services.gen.segops.identity.v1 import admin_pb2
 
-app = typer.Typer(no_args_is_help=True, help="API keys.")
+app = typer.Typer(no_args_is_help=True, help="API keys, and the keys that sign tokens.")
 
 
 @app.command()
@@ -44,3 +44,16 @@ def revoke(key_id: Annotated[int, typer.Argument(help="Id of the key.")]) -> Non
     """Revoke a key everywhere, at once."""
     with admin() as platform:
         platform.call(platform.stub.RevokeKey, admin_pb2.RevokeKeyRequest(id=key_id))
+
+
+@app.command()
+def rotate(
+    now: Annotated[
+        bool, typer.Option("--now", help="The old key has leaked: refuse all tokens that were signed before.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Make a new key that signs tokens. It is published at once and signs a minute later; older tokens hold."""
+    with admin() as platform:
+        record = platform.call(platform.stub.RotateSigningKey, admin_pb2.RotateSigningKeyRequest(now=now))
+        show([record], ["key_id", "signs_from"], as_json=json, single=True)

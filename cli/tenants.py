@@ -9,7 +9,7 @@ from cli.output import show
 from cli.platform import admin
 from services.gen.segops.identity.v1 import admin_pb2
 
-COLUMNS = ["id", "slug", "name", "plan", "created_at"]
+COLUMNS = ["id", "slug", "name", "plan", "api_calls_per_minute", "created_at"]
 
 app = typer.Typer(no_args_is_help=True, help="Tenants of the platform.")
 
@@ -36,8 +36,16 @@ def list_all(json: Json = False) -> None:
 
 
 @app.command()
-def set_plan(slug: str, plan: str, json: Json = False) -> None:
+def set_plan(
+    slug: str,
+    plan: str,
+    api_calls_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="Of enterprise; any number when left out.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Put a tenant on a plan: free, starter, business or enterprise."""
     with admin() as platform:
-        record = platform.call(platform.stub.SetPlan, admin_pb2.SetPlanRequest(slug=slug, plan=plan))
+        request = admin_pb2.SetPlanRequest(slug=slug, plan=plan, api_calls_per_minute=api_calls_per_minute)
+        record = platform.call(platform.stub.SetPlan, request)
         show([record], COLUMNS, as_json=json, single=True)

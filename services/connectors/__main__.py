@@ -1,6 +1,7 @@
 """The connectors process: sends segments to the tools that use them, and tells webhooks of computes."""
 
 import asyncio
+from functools import partial
 
 from services.connectors.addresses import AllowList
 from services.connectors.computed import QUEUE, ComputedQueue
@@ -10,7 +11,7 @@ from services.connectors.destinations.settings import DestinationSettings, means
 from services.connectors.editing import Activations
 from services.connectors.forgetting import FORGET_SECONDS, Forgetter
 from services.connectors.outbound import Outbound
-from services.connectors.renewal import renew_until_done
+from services.connectors.renewal import renew_secrets
 from services.connectors.sending import Sender
 from services.connectors.servicer import ConnectorsServicer
 from services.connectors.settings import ConnectorsSettings, OutboundSettings
@@ -23,6 +24,7 @@ from services.kit.idempotency import Answers
 from services.kit.jobs import Jobs
 from services.kit.keys import CONNECTORS_KEY, secret
 from services.kit.postgres import Database
+from services.kit.renewal import until_done
 from services.kit.repeating import repeat
 from services.kit.server import Service, run
 from services.kit.settings import Settings
@@ -54,7 +56,8 @@ async def main(settings: Settings) -> None:
     sender = Sender(outbound, vault, timeout_seconds=own.webhook_timeout_seconds)
     await service.resources.enter_async_context(Deliverer(at_work, sender, own.patience).working())
     forgetter = Forgetter(database, keep_days=own.keep_days)
-    for work in (renew_until_done(database, vault), repeat(FORGET_SECONDS, forgetter.forget)):
+    renewing = until_done(partial(renew_secrets, database, vault))
+    for work in (renewing, repeat(FORGET_SECONDS, forgetter.forget)):
         service.resources.callback(asyncio.create_task(work).cancel)
     activations = Activations(database, vault, syncs, TYPES, outbound)
     verifier = Verifier(database, destinations, syncs)

@@ -70,13 +70,16 @@ def divide(
     hosts: Mapping[str, str],
     outbound: Outbound,
 ) -> Divided:
-    """The configuration an owner sent. Raises WrongConfig.
+    """The configuration an owner sent; null stands for a default. Raises WrongConfig.
 
     `stored` are the secrets that it may keep, `hosts` is what is wrong with hosts in it.
     """
+    fields = kind.config.model_fields
+    defaults = {key for key, field in fields.items() if field.default is not None}
+    sent = {key: value for key, value in sent.items() if value is not None or key not in defaults}
     if len(json.dumps(sent)) > MAX_CONFIG_CHARS:
         raise WrongConfig([f"use {MAX_CONFIG_CHARS:,} characters or fewer in all"])
-    secret_keys = {key for key, field in kind.config.model_fields.items() if _is_secret(field.annotation)}
+    secret_keys = {key for key, field in fields.items() if _is_secret(field.annotation)}
     kept = {key for key in secret_keys if sent.get(key) == MASK}
     values = {key: stored.get(key) if key in kept else value for key, value in sent.items()}
     texts = dict.fromkeys(sorted(kept - stored.keys()), NOT_KEPT)

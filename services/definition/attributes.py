@@ -10,7 +10,7 @@ MIN_REFRESH_MINUTES, MAX_REFRESH_MINUTES = 5, 10_080
 
 REQUIRED = "This field is required."
 CONTROL = "Control characters are not allowed."
-_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def has_control(text: str) -> bool:

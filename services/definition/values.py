@@ -9,8 +9,8 @@ from services.definition.problems import Wrong, kind, shown, wrong
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
 
-# A double holds every integer up to here exactly; JSON numbers travel as doubles.
-LARGEST_NUMBER = 2**53
+# JSON numbers travel as doubles: beyond it, two whole numbers may be one double.
+LARGEST_NUMBER = 2**53 - 1
 # A century: histories may be imported, and then lie far back.
 LONGEST_WINDOW_DAYS = 36_500
 LONGEST_EVENT_TYPE = 128
@@ -54,7 +54,7 @@ def _name(value: object, longest: int) -> str:
 
 
 def number(value: object) -> int | float:
-    """A finite number up to 2**53 either way; whole floats become integers."""
+    """A finite number below 2**53 either way; whole floats become integers."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong(f"must be a number, not {kind(value)}")
     if not abs(value) <= LARGEST_NUMBER:  # NaN and infinities included

@@ -8,14 +8,16 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.identity import store
-from services.identity.fields import check_email, check_name, check_password, check_slug, raise_wrong
-from services.identity.passwords import hash_password, matches
-from services.identity.tokens import REFRESH, TokenSigner
+from services.identity import store, team_store
+from services.identity.fields import REQUIRED, check_email, check_name, check_password, check_slug, raise_wrong
+from services.identity.passwords import hash_password
+from services.identity.sign_in import SignIn
+from services.identity.signing_keys import SigningKeys
+from services.identity.tokens import REFRESH, named_key, read_refresh
 from services.kit.errors import Forbidden, Invalid, Unauthenticated
 from services.kit.postgres import Database
 
-WRONG_PAIR = "No active account found with the given credentials."
+NO_MEMBER = "You are not a member of this tenant."
 REUSED = "The refresh token was used before; sign in again."
 
 
@@ -32,12 +34,13 @@ class Accounts:
     """People and their tokens."""
 
     database: Database
-    signer: TokenSigner
+    keys: SigningKeys
+    sign_ins: SignIn
     default_plan: str
     registration_open: bool
 
     async def register(
-        self, *, email: str, password: str, tenant_name: str, tenant_slug: str
+        self, *, email: str, password: str, tenant_name: str, tenant_slug: str, address: str
     ) -> tuple[int, Row[Any], Tokens]:
         """Creates a person who owns a new tenant: user id, tenant, tokens. Raises Invalid, or Forbidden when closed."""
         if not self.registration_open:
@@ -57,35 +60,33 @@ class Accounts:
             tenant = await store.add_tenant(
                 connection, slug=tenant_slug, name=tenant_name.strip(), plan=self.default_plan
             )
-            await store.put_member(connection, tenant_id=tenant.id, user_id=user_id, role="owner")
-            tokens = await self._issue(connection, user_id, tenant.id, family_id=uuid.uuid4())
+            await team_store.add_member(connection, tenant_id=tenant.id, user_id=user_id, role="owner")
+            tokens = await self.welcome(connection, user_id, tenant.id, address=address)
         return user_id, tenant, tokens
 
-    async def sign_in(self, *, email: str, password: str, tenant_slug: str) -> Tokens:
-        """Tokens for email and password. Raises Unauthenticated; Forbidden for a tenant the person is not in."""
-        raise_wrong(
-            email=None if email else "This field is required.", password=None if password else "This field is required."
-        )
-        async with self.database.system() as connection:
-            user = await store.user_by_email(connection, email)
-        if not await matches(password, user.password_hash if user else None) or user is None:
-            raise Unauthenticated(WRONG_PAIR)
+    async def sign_in(self, *, email: str, password: str, tenant_slug: str, address: str) -> Tokens:
+        """Tokens for email and password, asked for from an address.
+
+        Raises what SignIn does; Forbidden for a tenant the person is not in.
+        """
+        raise_wrong(email=None if email else REQUIRED, password=None if password else REQUIRED)
+        user = await self.sign_ins.person(email=email, password=password, address=address)
         async with self.database.system() as connection:
             tenant_ids = {row.slug: row.id for row in await store.tenants_of(connection, user.id)}
             if tenant_slug and tenant_slug not in tenant_ids:
-                raise Forbidden("You are not a member of this tenant.")
+                raise Forbidden(NO_MEMBER)
             if not tenant_ids:
                 raise Forbidden("You are not a member of any tenant.")
             tenant_id = tenant_ids[tenant_slug] if tenant_slug else next(iter(tenant_ids.values()))
-            await store.forget_expired_tokens(connection, user.id)
-            return await self._issue(connection, user.id, tenant_id, family_id=uuid.uuid4())
+            return await self.welcome(connection, user.id, tenant_id, address=address)
 
     async def refresh(self, token: str) -> Tokens:
         """Rotates a refresh token. Raises Unauthenticated; one used before takes its whole family with it."""
         if not token:
             raise Invalid({"refresh": ["This field is required."]})
-        claims = self.signer.read_refresh(token)
+        key_id = named_key(token)
         async with self.database.system() as connection:
+            claims = read_refresh(token, await self.keys.verifier(connection, key_id))
             stored = await store.take_refresh_token(connection, claims.id)
             if stored is None or stored.expires_at < datetime.now(UTC):
                 raise Unauthenticated("The refresh token is not valid.")
@@ -96,10 +97,18 @@ class Accounts:
             await store.revoke_family(connection, stored.family_id)
         raise Unauthenticated(REUSED)
 
+    async def welcome(self, connection: AsyncConnection, user_id: int, tenant_id: int, *, address: str) -> Tokens:
+        """Tokens for a person who has shown or set the password, at an address. Raises Forbidden."""
+        if not await store.hold_membership(connection, tenant_id=tenant_id, user_id=user_id):
+            raise Forbidden(NO_MEMBER)
+        await store.forget_expired_tokens(connection, user_id)
+        await self.sign_ins.remember(connection, user_id=user_id, address=address)
+        return await self._issue(connection, user_id, tenant_id, family_id=uuid.uuid4())
+
     async def _issue(
         self, connection: AsyncConnection, user_id: int, tenant_id: int, *, family_id: uuid.UUID
     ) -> Tokens:
-        token_id = uuid.uuid4()
+        signer, token_id = await self.keys.signer(connection), uuid.uuid4()
         await store.add_refresh_token(
             connection,
             token_id=token_id,
@@ -109,6 +118,6 @@ class Accounts:
             expires_at=datetime.now(UTC) + REFRESH,
         )
         return Tokens(
-            access=self.signer.access(user_id=user_id, tenant_id=tenant_id),
-            refresh=self.signer.refresh(user_id=user_id, tenant_id=tenant_id, token_id=token_id),
+            access=signer.access(user_id=user_id, tenant_id=tenant_id),
+            refresh=signer.refresh(user_id=user_id, tenant_id=tenant_id, token_id=token_id),
         )

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.gen.segops.identity.v1 import admin_pb2 as pb
 from services.gen.segops.identity.v1 import admin_pb2_grpc
-from services.identity import store
+from services.identity import store, team_store
 from services.identity.api_keys import ApiKeys
 from services.identity.fields import (
     ROLES,
@@ -19,19 +19,22 @@ from services.identity.fields import (
     raise_wrong,
 )
 from services.identity.passwords import hash_password
+from services.identity.signing_keys import SigningKeys
+from services.identity.team import IsOwner
 from services.kit.context import Context
 from services.kit.errors import Invalid, NotFound
-from services.kit.plans import PLANS
+from services.kit.plans import PLANS, api_calls_per_minute
 from services.kit.postgres import Database
-from services.kit.wire import whole_seconds
+from services.kit.wire import nullable, whole_seconds
 
 
 class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     """Tenants, people and keys for operators."""
 
-    def __init__(self, database: Database, keys: ApiKeys, default_plan: str) -> None:
+    def __init__(self, database: Database, keys: ApiKeys, signing_keys: SigningKeys, default_plan: str) -> None:
         self._database = database
         self._keys = keys
+        self._signing_keys = signing_keys
         self._default_plan = default_plan
 
     async def CreateTenant(self, request: pb.CreateTenantRequest, context: Context) -> pb.TenantRecord:
@@ -49,9 +52,10 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
             return pb.ListTenantsResponse(tenants=[_tenant(row) for row in await store.all_tenants(connection)])
 
     async def SetPlan(self, request: pb.SetPlanRequest, context: Context) -> pb.TenantRecord:
-        raise_wrong(plan=check_choice(request.plan, PLANS))
+        own = request.api_calls_per_minute if request.HasField("api_calls_per_minute") else None
+        raise_wrong(plan=check_choice(request.plan, PLANS), api_calls_per_minute=_check_own_limit(request.plan, own))
         async with self._database.system() as connection:
-            row = await store.set_plan(connection, slug=request.slug, plan=request.plan)
+            row = await store.set_plan(connection, slug=request.slug, plan=request.plan, api_calls_per_minute=own)
         if row is None:
             raise NotFound(f"There is no tenant '{request.slug}'.")
         return _tenant(row)
@@ -72,7 +76,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
                     connection, email=request.email, password_hash=await hash_password(request.password)
                 )
             )
-            await store.put_member(connection, tenant_id=tenant.id, user_id=user_id, role=request.role)
+            await _give_role(connection, tenant.id, user_id, request.role)
         return pb.UserRecord(id=user_id, email=request.email, tenant_slug=tenant.slug, role=request.role)
 
     async def CreateKey(self, request: pb.CreateKeyRequest, context: Context) -> pb.KeyRecord:
@@ -96,6 +100,10 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
             hmac_secret=created.hmac_secret or "",
         )
 
+    async def RotateSigningKey(self, request: pb.RotateSigningKeyRequest, context: Context) -> pb.SigningKeyRecord:
+        row = await self._signing_keys.rotate(now=request.now)
+        return pb.SigningKeyRecord(key_id=row.id, signs_from=whole_seconds(row.signs_from))
+
     async def RevokeKey(self, request: pb.RevokeKeyRequest, context: Context) -> pb.RevokeKeyResponse:
         async with self._database.system() as connection:
             if not await store.delete_key(connection, request.id):
@@ -110,7 +118,28 @@ async def _tenant_or_invalid(connection: AsyncConnection, slug: str) -> Row[Any]
     return tenant
 
 
+async def _give_role(connection: AsyncConnection, tenant_id: int, user_id: int, role: str) -> None:
+    """Adds a person to a tenant, or changes the role there. Raises IsOwner."""
+    for give in (team_store.add_member, team_store.set_role):
+        if await give(connection, tenant_id=tenant_id, user_id=user_id, role=role):
+            return
+    raise IsOwner
+
+
+def _check_own_limit(plan: str, own: int | None) -> str | None:
+    if own is None:
+        return None
+    if plan in PLANS and PLANS[plan].api_calls_per_minute is not None:
+        return f"The plan '{plan}' says it already."
+    return None if own >= 1 else "Use 1 or more."
+
+
 def _tenant(row: Row[Any]) -> pb.TenantRecord:
     return pb.TenantRecord(
-        id=row.id, slug=row.slug, name=row.name, plan=row.plan, created_at=whole_seconds(row.created_at)
+        id=row.id,
+        slug=row.slug,
+        name=row.name,
+        plan=row.plan,
+        created_at=whole_seconds(row.created_at),
+        api_calls_per_minute=nullable(api_calls_per_minute(row.plan, row.api_calls_per_minute)),
     )

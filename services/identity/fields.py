@@ -38,6 +38,17 @@ def check_email(value: str) -> str | None:
     return None
 
 
+def domain_of(email: str) -> str:
+    """The domain of a valid address, as all its spellings are written."""
+    return validate_email(email, check_deliverability=False, globally_deliverable=False).domain
+
+
+def postal(email: str) -> str:
+    """A valid address as any mail server takes it, in ASCII; as it is when what stands before the @ is none."""
+    valid = validate_email(email, check_deliverability=False, globally_deliverable=False)
+    return valid.ascii_email or valid.normalized
+
+
 def check_password(value: str) -> str | None:
     if not value:
         return REQUIRED

@@ -11,7 +11,8 @@ from services.identity import store
 from services.identity.accounts import Accounts, Tokens
 from services.identity.api_keys import ApiKeys
 from services.identity.sessions import Sessions, read_visitor
-from services.kit.caller import current_caller, current_request
+from services.identity.signing_keys import SigningKeys
+from services.kit.caller import current_address, current_caller, current_request
 from services.kit.context import Context
 from services.kit.errors import Invalid, Unauthenticated
 from services.kit.paging import page_of
@@ -22,10 +23,13 @@ from services.kit.wire import nullable, nullable_time, sent_fields, whole_second
 class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
     """Accounts, tokens and keys for people, and sessions for their end users."""
 
-    def __init__(self, accounts: Accounts, keys: ApiKeys, sessions: Sessions, database: Database) -> None:
+    def __init__(
+        self, accounts: Accounts, keys: ApiKeys, sessions: Sessions, signing_keys: SigningKeys, database: Database
+    ) -> None:
         self._accounts = accounts
         self._keys = keys
         self._sessions = sessions
+        self._signing_keys = signing_keys
         self._database = database
 
     async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
@@ -34,6 +38,7 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
             password=request.password,
             tenant_name=request.tenant_name,
             tenant_slug=request.tenant_slug,
+            address=current_address(),
         )
         return pb.RegisterResponse(
             user=pb.User(id=user_id, email=request.email),
@@ -44,7 +49,10 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
 
     async def CreateToken(self, request: pb.CreateTokenRequest, context: Context) -> pb.TokenPair:
         tokens = await self._accounts.sign_in(
-            email=request.email, password=request.password, tenant_slug=request.tenant_slug
+            email=request.email,
+            password=request.password,
+            tenant_slug=request.tenant_slug,
+            address=current_address(),
         )
         return _pair(tokens)
 
@@ -106,7 +114,10 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
         return pb.RevokeApiKeyResponse()
 
     async def GetJwks(self, request: pb.GetJwksRequest, context: Context) -> HttpBody:
-        return HttpBody(content_type="application/json", data=self._accounts.signer.jwks)
+        # Whoever keeps them no longer than this has a new key before it signs.
+        seconds = int(self._signing_keys.publication.total_seconds() / 2)
+        await context.send_initial_metadata((("cache-control", f"public, max-age={seconds}"),))
+        return HttpBody(content_type="application/json", data=await self._signing_keys.key_set())
 
 
 def _shown(row: Row[Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from services.identity import store
 from services.identity.fields import raise_wrong
 from services.identity.origins import allows
 from services.identity.signatures import is_signed
-from services.identity.tokens import TokenSigner
+from services.identity.signing_keys import SigningKeys
 from services.kit.caller import Caller
 from services.kit.errors import Forbidden, Invalid, Unauthenticated
 from services.kit.postgres import Database
@@ -53,7 +53,7 @@ class Sessions:
 
     database: Database
     vault: Vault
-    signer: TokenSigner
+    keys: SigningKeys
 
     async def open(self, caller: Caller, *, origin: str, visitor: Visitor) -> Session:
         """A session for a visitor of the page at `origin`, with the caller's key.
@@ -67,7 +67,9 @@ class Sessions:
         if not allows(key.allowed_origins, origin):
             raise Forbidden("This key may not be used from this origin.")
         self._check_signature(key, visitor)
-        token, expires_at = self.signer.session(tenant_id=caller.tenant, key_id=key.id, uid=visitor.uid)
+        async with self.database.system() as connection:
+            signer = await self.keys.signer(connection)
+        token, expires_at = signer.session(tenant_id=caller.tenant, key_id=key.id, uid=visitor.uid)
         return Session(token=token, expires_at=expires_at, uid=visitor.uid)
 
     def _check_signature(self, key: Row[Any], visitor: Visitor) -> None:

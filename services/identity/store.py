@@ -1,13 +1,12 @@
 """All SQL of the identity service. Unique violations become field errors here, by constraint name."""
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -53,11 +52,10 @@ async def add_tenant(connection: AsyncConnection, *, slug: str, name: str, plan:
     return (await connection.execute(statement)).one()
 
 
-async def put_member(connection: AsyncConnection, *, tenant_id: int, user_id: int, role: str) -> None:
-    statement = upsert(members).values(tenant_id=tenant_id, user_id=user_id, role=role)
-    await connection.execute(
-        statement.on_conflict_do_update(index_elements=["tenant_id", "user_id"], set_={"role": role})
-    )
+async def hold_membership(connection: AsyncConnection, *, tenant_id: int, user_id: int) -> bool:
+    """Whether a person is a member; if so, until the transaction ends nobody removes them."""
+    statement = select(members.c.user_id).where(members.c.tenant_id == tenant_id, members.c.user_id == user_id)
+    return (await connection.execute(statement.with_for_update(read=True, key_share=True))).first() is not None
 
 
 async def user_by_email(connection: AsyncConnection, email: str) -> Row[Any] | None:
@@ -88,9 +86,22 @@ async def tenant_by_slug(connection: AsyncConnection, slug: str) -> Row[Any] | N
     return (await connection.execute(select(tenants).where(tenants.c.slug == slug))).one_or_none()
 
 
-async def set_plan(connection: AsyncConnection, *, slug: str, plan: str) -> Row[Any] | None:
-    statement = update(tenants).where(tenants.c.slug == slug).values(plan=plan).returning(*tenants.c)
+async def set_plan(
+    connection: AsyncConnection, *, slug: str, plan: str, api_calls_per_minute: int | None
+) -> Row[Any] | None:
+    values = {"plan": plan, "api_calls_per_minute": api_calls_per_minute}
+    statement = update(tenants).where(tenants.c.slug == slug).values(values).returning(*tenants.c)
     return (await connection.execute(statement)).one_or_none()
+
+
+async def tenant_by_id(connection: AsyncConnection, tenant_id: int) -> Row[Any]:
+    return (await connection.execute(select(tenants).where(tenants.c.id == tenant_id))).one()
+
+
+async def update_tenant(connection: AsyncConnection, tenant_id: int, changes: Mapping[str, object]) -> Row[Any]:
+    """Puts values into the named columns, of which there is one at least."""
+    statement = update(tenants).where(tenants.c.id == tenant_id).values(changes).returning(*tenants.c)
+    return (await connection.execute(statement)).one()
 
 
 async def add_key(connection: AsyncConnection, **columns: object) -> Row[Any]:
@@ -110,12 +121,19 @@ async def delete_key(connection: AsyncConnection, key_id: int) -> bool:
     return (await connection.execute(delete(api_keys).where(api_keys.c.id == key_id))).rowcount == 1
 
 
+_KEY = select(api_keys, tenants.c.plan, tenants.c.api_calls_per_minute).join(
+    tenants, tenants.c.id == api_keys.c.tenant_id
+)
+
+
 async def key_by_hash(connection: AsyncConnection, key_hash: bytes) -> Row[Any] | None:
-    return (await connection.execute(select(api_keys).where(api_keys.c.key_hash == key_hash))).one_or_none()
+    """A key with what its tenant's plan is."""
+    return (await connection.execute(_KEY.where(api_keys.c.key_hash == key_hash))).one_or_none()
 
 
 async def key_by_id(connection: AsyncConnection, key_id: int) -> Row[Any] | None:
-    return (await connection.execute(select(api_keys).where(api_keys.c.id == key_id))).one_or_none()
+    """A key with what its tenant's plan is."""
+    return (await connection.execute(_KEY.where(api_keys.c.id == key_id))).one_or_none()
 
 
 async def record_key_use(connection: AsyncConnection, uses: Sequence[tuple[int, datetime]]) -> None:
@@ -147,7 +165,18 @@ async def add_refresh_token(
 
 
 async def take_refresh_token(connection: AsyncConnection, token_id: uuid.UUID) -> Row[Any] | None:
-    """Locks a refresh token until the transaction ends; None when it is unknown or its family was revoked."""
+    """Locks a refresh token until the transaction ends; None when it is unknown or its family was revoked.
+
+    The membership it is for stays until then, too.
+    """
+    # In the order in which a removal takes them, or the two could wait for each other.
+    await connection.execute(
+        text("""
+            SELECT FROM members
+            WHERE (tenant_id, user_id) = (SELECT tenant_id, user_id FROM refresh_tokens WHERE id = :id)
+            FOR KEY SHARE"""),
+        {"id": token_id},
+    )
     statement = select(refresh_tokens).where(refresh_tokens.c.id == token_id).with_for_update()
     return (await connection.execute(statement)).one_or_none()
 

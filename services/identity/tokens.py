@@ -3,12 +3,12 @@
 import hashlib
 import json
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import jwt
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from services.kit.caller import API_AUDIENCE, ISSUER
 from services.kit.errors import Unauthenticated
@@ -16,6 +16,7 @@ from services.kit.errors import Unauthenticated
 ACCESS = timedelta(minutes=60)
 REFRESH = timedelta(days=30)
 SESSION = timedelta(minutes=15)
+NOT_VALID = "The refresh token is not valid."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,14 +28,11 @@ class RefreshClaims:
 
 
 class TokenSigner:
-    """Signs and verifies tokens with one key pair."""
+    """Signs tokens with one key."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        public = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-        self.key_id = hashlib.sha256(public).hexdigest()[:16]
-        jwk = jwt.algorithms.OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)
-        self.jwks = json.dumps({"keys": [{**jwk, "kid": self.key_id, "use": "sig", "alg": "EdDSA"}]}).encode()
+        self._key_id = key_id_of(key.public_key())
 
     def access(self, *, user_id: int, tenant_id: int) -> str:
         """An access token of a person for a tenant."""
@@ -49,18 +47,6 @@ class TokenSigner:
         expires_at = _in(SESSION)
         return self._sign("session", uid, tenant_id, expires_at, key=key_id), expires_at
 
-    def read_refresh(self, token: str) -> RefreshClaims:
-        """The claims of a refresh token. Raises Unauthenticated unless it is ours, of that type, and not expired."""
-        try:
-            claims = jwt.decode(
-                token, self._key.public_key(), algorithms=["EdDSA"], audience=API_AUDIENCE, issuer=ISSUER
-            )
-        except jwt.InvalidTokenError as error:
-            raise Unauthenticated("The refresh token is not valid.") from error
-        if claims.get("typ") != "refresh":
-            raise Unauthenticated("This is not a refresh token.")
-        return RefreshClaims(id=uuid.UUID(claims["jti"]), user_id=int(claims["sub"]))
-
     def _sign(self, kind: str, subject: str, tenant_id: int, expires_at: datetime, **more: object) -> str:
         claims = {
             "iss": ISSUER,
@@ -73,7 +59,47 @@ class TokenSigner:
             "exp": expires_at,
             **more,
         }
-        return jwt.encode(claims, self._key, algorithm="EdDSA", headers={"kid": self.key_id})
+        return jwt.encode(claims, self._key, algorithm="EdDSA", headers={"kid": self._key_id})
+
+
+def key_id_of(key: Ed25519PublicKey) -> str:
+    """The `kid` of a key. It follows from the key: no two keys ever go by the same."""
+    return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16]
+
+
+def key_set(keys: Iterable[Ed25519PublicKey]) -> bytes:
+    """The keys as a JSON Web Key Set (RFC 7517)."""
+    jwks = [
+        {**jwt.algorithms.OKPAlgorithm.to_jwk(key, as_dict=True), "kid": key_id_of(key), "use": "sig", "alg": "EdDSA"}
+        for key in keys
+    ]
+    return json.dumps({"keys": jwks}).encode()
+
+
+def named_key(token: str) -> str:
+    """The `kid` a token names. Raises Unauthenticated when this is no token."""
+    try:
+        return str(jwt.get_unverified_header(token).get("kid", ""))
+    except jwt.InvalidTokenError as error:
+        raise Unauthenticated(NOT_VALID) from error
+
+
+def read_refresh(token: str, key: Ed25519PublicKey) -> RefreshClaims:
+    """The claims of a refresh token. Raises Unauthenticated unless `key` signed it, and it is one that still holds."""
+    try:
+        claims = jwt.decode(
+            token,
+            key,
+            algorithms=["EdDSA"],
+            audience=API_AUDIENCE,
+            issuer=ISSUER,
+            options={"require": ["exp", "sub", "jti"]},
+        )
+    except jwt.InvalidTokenError as error:
+        raise Unauthenticated(NOT_VALID) from error
+    if claims.get("typ") != "refresh":
+        raise Unauthenticated("This is not a refresh token.")
+    return RefreshClaims(id=uuid.UUID(claims["jti"]), user_id=int(claims["sub"]))
 
 
 def _in(life: timedelta) -> datetime:

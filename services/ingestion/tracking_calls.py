@@ -19,8 +19,9 @@ ANONYMOUS = "anon_"
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ABSENT = msgspec.Raw(b"null")
+_NO_ID = (b"null", b'""')
 # Some libraries write an empty object as a list.
-_EMPTY = (b"null", b'""', b"{}", b"[]")
+_EMPTY = (*_NO_ID, b"{}", b"[]")
 
 # What our fields are called in a call.
 _NAMES = {
@@ -86,7 +87,7 @@ def _event(kind: Kind, fields: Fields) -> bytes:
 
 
 def _user_id(fields: Fields) -> object:
-    if not _is_given(fields, "userId") and (anonymous_id := _text(fields, "anonymousId")):
+    if bytes(fields.get("userId", _ABSENT)) in _NO_ID and (anonymous_id := _text(fields, "anonymousId")):
         return ANONYMOUS + anonymous_id
     return _id(fields, "userId")
 

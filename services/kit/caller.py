@@ -15,6 +15,8 @@ from services.kit.errors import Forbidden, Unauthenticated
 IDENTITY_HEADER = "x-segops-identity"
 REQUEST_ID_HEADER = "x-request-id"
 URL_HEADER = "x-segops-url"
+# The client's, as the edge sees it.
+ADDRESS_HEADER = "x-segops-address"
 SERVICE_SECRET_HEADER = "x-segops-service-secret"
 
 IDENTITY_SECONDS = 300
@@ -79,6 +81,11 @@ def current_caller() -> Caller:
     return _current.get().caller
 
 
+def current_address() -> str:
+    """The address of the client being served in this task; empty without the edge."""
+    return next((str(value) for name, value in current_request().metadata if name == ADDRESS_HEADER), "")
+
+
 def enter_request(request: Request) -> None:
     """Makes `request` the current one for the rest of this task."""
     _current.set(request)
@@ -134,7 +141,14 @@ class IdentityVerifier:
 
     def _decode(self, token: str) -> tuple[Caller, float]:
         try:
-            claims = jwt.decode(token, self.key, algorithms=["EdDSA"], audience=AUDIENCE, issuer=ISSUER)
+            claims = jwt.decode(
+                token,
+                self.key,
+                algorithms=["EdDSA"],
+                audience=AUDIENCE,
+                issuer=ISSUER,
+                options={"require": ["exp", "sub"]},
+            )
         except jwt.InvalidTokenError as error:
             raise Unauthenticated from error
         if claims.get("typ") != "internal":

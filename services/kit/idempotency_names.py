@@ -9,6 +9,9 @@ from cryptography.fernet import Fernet
 
 from services.kit.caller import Caller
 
+KEY_HEADER = "idempotency-key"
+MAX_KEY_CHARS = 255
+
 # Kinds of callers that are many: strangers, and every browser a public key is embedded in.
 SHARED = ("anonymous", "public_key")
 

@@ -24,6 +24,7 @@ from services.kit.caller import (
 )
 from services.kit.errors import Failure
 from services.kit.failures import HTTP_BODY, HTTP_CODE, Metadata, status_of, to_metadata
+from services.kit.reading import Reader
 
 if TYPE_CHECKING:
     # Not for processes without PostgreSQL.
@@ -42,7 +43,7 @@ OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 
 # Reads and events come by the thousand a second, and a line for each costs an eighth of their time: at level INFO only
 # those that fail or are slow are logged. What changes something is logged always.
-FREQUENT = (Access.ACCESS_READ, Access.ACCESS_INGEST, Access.ACCESS_TRACK, Access.ACCESS_INTERNAL)
+FREQUENT = (Access.ACCESS_READ, Access.ACCESS_INGEST, Access.ACCESS_TRACK, *access.INSIDE)
 SLOW_SECONDS = 0.5
 
 
@@ -76,7 +77,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         rpc = access.declared(method)
         if rpc is None:
             raise LookupError(f"{method} is not in the protos")
-        guard = _Guard(method, rpc, self._authenticate)
+        guard = _Guard(method, rpc, self._authenticate, Reader(handler))
         kind = "_".join(
             "stream" if side else "unary" for side in (handler.request_streaming, handler.response_streaming)
         )
@@ -85,28 +86,27 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             if self.answers is None:
                 raise LookupError(f"{method} has nowhere to keep its answers")
             behaviour = self.answers.once(method, behaviour)
-        guarded = (guard.stream if handler.response_streaming else guard.unary)(behaviour)
-        made: grpc.RpcMethodHandler[Any, Any] = getattr(grpc, f"{kind}_rpc_method_handler")(
-            guarded, handler.request_deserializer, handler.response_serializer
-        )
-        return made
+        if handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(guard.stream(behaviour), None, handler.response_serializer)
+        return grpc.stream_unary_rpc_method_handler(guard.unary(behaviour), None, handler.response_serializer)
 
 
 class _Guard:
     """What surrounds each call of one RPC."""
 
-    def __init__(self, method: str, rpc: access.Rpc, authenticate: Authenticate) -> None:
+    def __init__(self, method: str, rpc: access.Rpc, authenticate: Authenticate, reader: Reader) -> None:
         self._method = method
         self._rpc = rpc
         self._authenticate = authenticate
+        self._reader = reader
         self._level = logging.DEBUG if rpc.access in FREQUENT else logging.INFO
 
     def unary(self, inner: Any) -> Any:
-        async def guarded(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        async def guarded(sent: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             started = time.perf_counter()
             try:
                 self._enter(context)
-                response = await inner(request, context)
+                response = await inner(await self._reader.read(sent, context), context)
             except Exception as error:
                 await self._fail(error, context, started)
                 raise
@@ -119,11 +119,13 @@ class _Guard:
         return guarded
 
     def stream(self, inner: Any) -> Any:
-        async def guarded(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        async def guarded(
+            sent: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]
+        ) -> AsyncIterator[Any]:
             started = time.perf_counter()
             try:
                 self._enter(context)
-                async for response in inner(request, context):
+                async for response in inner(await self._reader.read(sent, context), context):
                     yield response
             except Exception as error:
                 await self._fail(error, context, started)

@@ -12,7 +12,7 @@ from services.kit.settings import Settings
 
 # Signs identities between processes; the edge and the identity service hold the private half.
 INTERNAL_KEY, INTERNAL_PUBLIC_KEY = "internal_key.pem", "internal_key.pub.pem"
-# Signs access and refresh tokens; only the identity service holds it.
+# Signed tokens before such keys were kept in the database, which takes it over.
 ACCESS_KEY = "access_key.pem"
 # Lets a process ask the identity service for an identity; also keys the cursors, and the names of requests.
 SERVICE_SECRET = "service_secret"
@@ -21,7 +21,7 @@ NATS_TOKEN = "nats_token"
 CONNECTORS_KEY = "connectors_key"
 # The same for the secrets of shops.
 INGESTION_KEY = "ingestion_key"
-# Encrypts what verifies signed user ids.
+# The same for what verifies signed user ids, and for the keys that sign tokens.
 IDENTITY_KEY = "identity_key"
 
 
@@ -32,8 +32,7 @@ def ensure_secrets(settings: Settings) -> None:
         _write_once(settings.secrets_dir / name, secrets.token_urlsafe(32).encode())
     for name in (CONNECTORS_KEY, INGESTION_KEY, IDENTITY_KEY):
         _write_once(settings.secrets_dir / name, Fernet.generate_key())
-    for name in (INTERNAL_KEY, ACCESS_KEY):
-        _write_once(settings.secrets_dir / name, _private_pem(Ed25519PrivateKey.generate()))
+    _write_once(settings.secrets_dir / INTERNAL_KEY, _private_pem(Ed25519PrivateKey.generate()))
     public = private_key(settings, INTERNAL_KEY).public_key()
     _write_once(
         settings.secrets_dir / INTERNAL_PUBLIC_KEY,

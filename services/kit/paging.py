@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from services.kit.caller import current_request
 from services.kit.errors import Invalid
@@ -43,10 +43,11 @@ class Page:
         url = current_request().url
         if not url:
             return None
-        parts = urlsplit(url)
+        # The host is whatever the client called us: no library need take it for one.
+        address, _, query = url.partition("?")
         place = {"page": offset // self.limit + 1} if self.numbered else {"offset": offset}
-        kept = [(key, value) for key, value in parse_qsl(parts.query) if key not in place]
-        return parts._replace(query=urlencode([*kept, *place.items()])).geturl()
+        kept = [(key, value) for key, value in parse_qsl(query) if key not in place]
+        return f"{address}?{urlencode([*kept, *place.items()])}"
 
 
 def page_of(request: PageRequest, *, errors: dict[str, list[str]] | None = None) -> Page:

@@ -9,8 +9,8 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import NullValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
-# Above this a 64-bit float no longer holds every whole number.
-LARGEST_EXACT = 2**53
+# Above this two whole numbers may be the same 64-bit float.
+LARGEST_EXACT = 2**53 - 1
 
 
 def timestamp(moment: datetime) -> Timestamp:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -105,8 +105,8 @@ def download_url(export: Export, request_url: str) -> str | None:
     """Where the file is, on the host that a request went to; None while there is none, or for a request of no URL."""
     if export.status != "complete" or not request_url:
         return None
-    parts = urlsplit(request_url)
-    return f"{parts.scheme}://{parts.netloc}/api/segments/exports/{export.id}/download/"
+    scheme, _, host, *_ = request_url.split("/")
+    return f"{scheme}//{host}/api/segments/exports/{export.id}/download/"
 
 
 def content_disposition(export: Export) -> str:

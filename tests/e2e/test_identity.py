@@ -6,8 +6,9 @@ import httpx
 import jwt
 import pytest
 
-from services.kit.keys import ACCESS_KEY, INTERNAL_KEY, private_key
+from services.kit.keys import INTERNAL_KEY, private_key
 from tests.e2e.account import PASSWORD, Account, client, new_key, new_slug
+from tests.e2e.operating import signing_key
 from tests.running import Running, wait_for
 
 
@@ -75,7 +76,7 @@ def test_tokens_of_another_kind_key_algorithm_or_time_are_refused(
 ) -> None:
     claims = jwt.decode(owner.access, options={"verify_signature": False})
     kid = jwt.get_unverified_header(owner.access)["kid"]
-    ours = private_key(platform.settings, ACCESS_KEY)
+    ours = signing_key(platform, kid)
     now = int(time.time())
     forged = {
         "a refresh token": owner.refresh,

@@ -30,7 +30,7 @@ def operands(values: list[object]) -> tuple[list[float], list[str]]:
     """The numbers and texts among JSON values, inside lists too, that a definition may hold."""
     flat = [item for value in values for item in (value if isinstance(value, list) else [value])]
     numbers = [item for item in flat if isinstance(item, int | float) and not isinstance(item, bool)]
-    return [number for number in numbers if abs(number) <= 2**53], [item for item in flat if isinstance(item, str)]
+    return [number for number in numbers if abs(number) < 2**53], [item for item in flat if isinstance(item, str)]
 
 
 def _or_sampled(usual: st.SearchStrategy[object], met: list[object]) -> st.SearchStrategy[object]:

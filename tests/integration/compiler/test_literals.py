@@ -5,7 +5,7 @@ from decimal import ROUND_DOWN, Decimal, localcontext
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from services.definition.values import number
+from services.definition.values import LARGEST_NUMBER, number
 from services.warehouse.compiler import literals
 from tests.integration.compiler.warehouse import Warehouse
 
@@ -28,7 +28,7 @@ def test_text_stays_text(warehouse: Warehouse, values: list[str]) -> None:
 @settings(
     max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(st.one_of(st.integers(-(2**53), 2**53), st.floats(-(2.0**53), 2.0**53)).map(number))
+@given(st.one_of(st.integers(-LARGEST_NUMBER, LARGEST_NUMBER), st.floats(-LARGEST_NUMBER, LARGEST_NUMBER)).map(number))
 @example(0.1)
 @example(1e-7)
 @example(-5e-324)

@@ -133,7 +133,7 @@ async def test_the_newest_deliveries_come_first(hooks: Hooks, receiver: Receiver
     assert newest_first == sorted(newest_first, reverse=True)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 async def test_whatever_happens_every_receiver_takes_every_delivery(hooks: Hooks, seed: int) -> None:
     computes, webhooks = 30, 6
     mischief = Mischief(seed=seed, share=0.5, faults=(*QUICK, Fault.HANG), slow_seconds=0.01)
@@ -190,21 +190,21 @@ async def test_any_2xx_is_a_success(hooks: Hooks) -> None:
 async def test_a_receiver_that_asks_for_time_gets_it(hooks: Hooks, spoken: str) -> None:
     begun = datetime.now(UTC)
     asked = "3" if spoken == "seconds" else (begun + timedelta(seconds=4)).strftime("%a, %d %b %Y %H:%M:%S GMT")
-    times: list[float] = []
+    # By then at the earliest, a date being of whole seconds.
+    earliest = begun.replace(microsecond=0) + timedelta(seconds=3)
+    times: list[datetime] = []
 
     async def reply(request: Received, writer: asyncio.StreamWriter) -> None:
-        times.append(time.monotonic())
+        times.append(datetime.now(UTC))
         writer.write(answer(429, Retry_After=asked) if len(times) == 1 else answer(200))
 
     async with standing_in(reply) as port:
         made = await hooks.add(f"http://127.0.0.1:{port}/")
         await hooks.compute()
         (waiting,) = await hooks.settled(made.id, 1, is_tried)
-        assert datetime.fromisoformat(waiting.next_attempt_at.string_value) >= begun.replace(microsecond=0) + timedelta(
-            seconds=3
-        )
+        assert datetime.fromisoformat(waiting.next_attempt_at.string_value) >= earliest
         await hooks.settled(made.id, 1)
-    assert times[1] - times[0] >= 2.9
+    assert times[1] >= earliest
 
 
 async def test_a_receiver_that_hangs_holds_nobody_else_up(hooks: Hooks, receiver: Receiver) -> None:

@@ -54,6 +54,10 @@ def test_a_secret_that_is_empty_is_none(none: str | None) -> None:
     assert config.public["signature"] == none
 
 
+def test_null_stands_for_a_default() -> None:
+    assert divided({**SENT, "size": None}).public == divided(SENT).public
+
+
 def test_a_mask_without_a_stored_secret_is_refused() -> None:
     lost = "no stored secret to keep for this server: send the secret itself"
     assert wrong({"list_id": "L1", "api_key": MASK, "signature": MASK}) == [f"api_key: {lost}", f"signature: {lost}"]

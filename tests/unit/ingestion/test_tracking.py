@@ -116,6 +116,7 @@ def test_what_is_empty_is_an_empty_object(kind: str, empty: object) -> None:
         ("track", {"userId": ["u"], "event": 5, "properties": "text", "timestamp": 1, "messageId": {}},
          {"userId", "event", "properties", "timestamp", "messageId"}),
         ("track", {"anonymousId": "a" * 257, "event": "e"}, {"userId", "anonymousId"}),
+        ("track", {"userId": {}, "anonymousId": "a", "event": "e"}, {"userId"}),
         ("identify", {"userId": "u", "traits": [1]}, {"traits"}),
         ("identify", {"userId": "u", "context": {"traits": "text"}}, {"traits"}),
         ("page", {"userId": "u", "properties": 5}, {"properties"}),

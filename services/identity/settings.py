@@ -1,0 +1,15 @@
+"""Settings of the identity process, on top of those every process reads."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from services.kit.vault import KeySettings
+
+
+class IdentitySettings(KeySettings):
+    """How secrets are kept and keys change, from `SEGOPS_IDENTITY_*` variables."""
+
+    model_config = SettingsConfigDict(env_prefix="SEGOPS_IDENTITY_")
+
+    # How long a new signing key is shown before it signs, so that whoever verifies tokens has it by then.
+    key_publication_seconds: float = Field(default=60.0, ge=0)
