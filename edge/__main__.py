@@ -9,18 +9,25 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from edge.app import App
+from edge.counts import Counts
 from edge.credentials import Credentials
 from edge.decision import Door
 from edge.identity_client import IdentityClient
+from edge.limits import Limits
+from edge.openapi.files import files
 from edge.public_services import public_services
 from edge.readiness import Readiness
 from edge.routes import RouteTable
+from edge.shared_counts import SharedCounts, Store
 from edge.usage import KeyUsage
 from services.kit import logs
 from services.kit.channel import connect
 from services.kit.keys import INTERNAL_KEY, private_key
 from services.kit.listening import Listener
 from services.kit.settings import Settings
+
+# In a minute, of 120 bytes each. Networks of IPv6 count as one.
+MAX_ADDRESSES = 100_000
 
 
 def listener_on(address: str, app: App) -> Server:
@@ -33,18 +40,33 @@ def listener_on(address: str, app: App) -> Server:
     return Server(app, address=host, port=int(port), interface=Interfaces.RSGI)
 
 
+def counting(settings: Settings) -> tuple[Limits, Store | None]:
+    """The limits, and the store that edges share for them, if there is one."""
+    tenants, addresses = Counts(), Counts(most=MAX_ADDRESSES)
+    store = None if settings.ratelimit_url == "memory://" else Store(settings.ratelimit_url)
+    limits = Limits(
+        tenants=SharedCounts(store, tenants) if store else tenants,
+        addresses=SharedCounts(store, addresses) if store else addresses,
+        stranger_calls=settings.stranger_requests_per_minute,
+    )
+    return limits, store
+
+
 async def main(settings: Settings) -> None:
     identity_key = private_key(settings, INTERNAL_KEY)
     identity = IdentityClient(connect(settings, "identity"), identity_key)
     listener, usage = Listener(settings, "credentials"), KeyUsage()
-    credentials = Credentials(identity=identity, listening=listener.is_connected)
+    limits, store = counting(settings)
+    credentials = Credentials(identity=identity, listening=listener.is_current, limits=limits)
     door = Door(
         routes=RouteTable(public_services()),
         credentials=credentials,
+        limits=limits,
         identity_key=identity_key,
         used=usage.note,
     )
-    server = listener_on(settings.listen or settings.address("authz"), App(door=door, readiness=Readiness(settings)))
+    app = App(door=door, readiness=Readiness(settings), files=files())
+    server = listener_on(settings.listen or settings.address("authz"), app)
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, server.stop)
     async with asyncio.TaskGroup() as group:
@@ -52,6 +74,8 @@ async def main(settings: Settings) -> None:
             group.create_task(listener.run(credentials.forget, credentials.forget_all)),
             group.create_task(usage.run(identity)),
         ]
+        if store:
+            background.append(group.create_task(store.watch()))
         await server.serve()
         for task in background:
             task.cancel()

@@ -1,24 +1,35 @@
-"""The edge's decision on one request: which route, who is it, may they, is it well-formed."""
+"""The edge's decision on one request: which route, who is it, how much, may they, is it well-formed."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import parse_qsl
 
+import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge.credentials import Credentials
-from edge.routes import Route, RouteTable, is_int32
+from edge import metrics
+from edge.credentials import Credentials, Known
+from edge.limits import Limits
+from edge.parameters import check_query
+from edge.routes import Route, RouteTable
 from services.kit import access
-from services.kit.caller import IDENTITY_HEADER, Caller
-from services.kit.errors import Failure, Invalid, NotFound, Retryable, Unauthenticated
+from services.kit.caller import ADDRESS_HEADER, IDENTITY_HEADER, REQUEST_ID_HEADER, Caller
+from services.kit.errors import Failure, NotFound, Retryable, Unauthenticated
 from services.kit.failures import HTTP_BODY, HTTP_CODE, RETRY_AFTER, status_of
 
-# Basic is taken too; named here, a browser would ask its user for a password.
 # Tells Envoy the HTTP status of a success that is not 200. From the service it would be one message more.
 SUCCESS_HEADER = "x-segops-success"
+# The status of a refusal to gRPC. Envoy would make UNAVAILABLE of 429, and take no other word for it to gRPC-Web.
+GRPC_STATUS = "x-grpc-status"
+# Basic is taken too; named here, a browser would ask its user for a password.
 CHALLENGE = 'Bearer realm="segops", ApiKey realm="segops"'
+UNIMPLEMENTED = grpc.StatusCode.UNIMPLEMENTED
+ADMITTED = metrics.DECISIONS.labels("Admitted")
+
+
+class NoRoute(NotFound):
+    """Not found."""
 
 
 class MethodNotAllowed(Failure):
@@ -54,41 +65,64 @@ class Door:
 
     routes: RouteTable
     credentials: Credentials
+    limits: Limits
     identity_key: Ed25519PrivateKey
     used: Callable[[Caller], None]
 
     async def decide(self, method: str, target: str, headers: Headers) -> Answer:
         """The decision on `method` and `target` (path and query as they were sent, without trailing slash)."""
+        standing: list[tuple[str, str]] = []
         try:
             path, _, query = target.partition("?")
-            route = self._route(method, path, headers.get("content-type") or "")
-            known = self.credentials.anonymous
-            authorization = headers.get("authorization")
-            if authorization and route.access != access.Access.ACCESS_PUBLIC:
-                known = await self.credentials.resolve(authorization, headers.get("x-tenant-slug") or "")
+            found = find(self.routes, method, path, headers.get("content-type") or "")
+            known = await self._caller(found, headers)
+            if known.caller.tenant_id:
+                usage = await self.limits.tenant(known.caller.tenant_id, known.calls_per_minute)
+                standing = usage.headers()
+                usage.check()
+            route = existing(found)
             access.require(route.access, known.caller)
             check_body(route, headers)
             check_query(route, query)
         except Failure as failure:
-            return refuse(failure)
+            metrics.DECISIONS.labels(type(failure).__name__).inc()
+            return refuse(failure, standing)
+        ADMITTED.inc()
         self.used(known.caller)
-        decided = [(IDENTITY_HEADER, known.signed_identity(self.identity_key))]
+        decided = [(IDENTITY_HEADER, known.signed_identity(self.identity_key)), *standing]
         if route.success_status:
             decided.append((SUCCESS_HEADER, str(route.success_status)))
         return Answer(status=200, headers=decided)
 
-    def _route(self, method: str, path: str, content_type: str) -> Route:
-        if content_type.startswith("application/grpc"):
-            route = self.routes.rpc(path)
-            if route is None or method != "POST":
-                raise NotFound
-            return route
-        methods = self.routes.rest(path)
-        if methods is None:
-            raise NotFound
-        if method not in methods:
-            raise MethodNotAllowed(sorted(methods))
-        return methods[method]
+    async def _caller(self, found: Route | Failure, headers: Headers) -> Known:
+        """Who calls. Raises what refuses credentials, and AddressExhausted for too many calls without good ones."""
+        kind = found.access if isinstance(found, Route) else access.Access.ACCESS_UNSPECIFIED
+        address = headers.get(ADDRESS_HEADER) or ""
+        authorization = headers.get("authorization")
+        if authorization and kind not in access.OPEN:
+            slug, request_id = headers.get("x-tenant-slug") or "", headers.get(REQUEST_ID_HEADER) or ""
+            return await self.credentials.resolve(authorization, slug, address, request_id)
+        if kind != access.Access.ACCESS_SIGNED:
+            await self.limits.stranger(address)
+        return self.credentials.anonymous
+
+
+def find(routes: RouteTable, method: str, path: str, content_type: str) -> Route | Failure:
+    """The route, or why there is none: who asks for it is counted first."""
+    # As Envoy tells gRPC from other requests; it has made gRPC of gRPC-Web.
+    if f"{content_type}+".startswith("application/grpc+"):
+        return (routes.rpc(path) if method == "POST" else None) or NoRoute()
+    methods = routes.rest(path)
+    if methods is None:
+        return NoRoute()
+    return methods.get(method) or MethodNotAllowed(sorted(methods))
+
+
+def existing(found: Route | Failure) -> Route:
+    """The route. Raises the failure."""
+    if isinstance(found, Failure):
+        raise found
+    return found
 
 
 def check_body(route: Route, headers: Headers) -> None:
@@ -98,34 +132,29 @@ def check_body(route: Route, headers: Headers) -> None:
         raise UnsupportedMediaType
 
 
-def check_query(route: Route, query: str) -> None:
-    """Raises Invalid with every whole number in the query that is none: the transcoder would say it in its own way."""
-    if not query or not route.query_integers:
-        return
-    wrong = {
-        name: [f"'{value[:40]}' is not a whole number."]
-        for name, value in parse_qsl(query, keep_blank_values=True)
-        if name in route.query_integers and not is_int32(value)
-    }
-    if wrong:
-        raise Invalid(wrong)
-
-
-def refuse(failure: Failure) -> Answer:
-    """A failure as the answer Envoy gives to the client.
+def refuse(failure: Failure, standing: Sequence[tuple[str, str]] = ()) -> Answer:
+    """A failure as the answer Envoy gives to the client, with the caller's standing.
 
     The JSON body travels in a header and Envoy's Lua puts it in place; the message is for gRPC clients.
     """
     extra: list[tuple[str, str]] = []
     if isinstance(failure, MethodNotAllowed):
-        status, extra = 405, [("allow", ", ".join(failure.allowed))]
+        grpc_status, status, extra = UNIMPLEMENTED, 405, [("allow", ", ".join(failure.allowed))]
     elif isinstance(failure, UnsupportedMediaType):
-        status = 415
+        grpc_status, status = UNIMPLEMENTED, 415
     else:
-        status = status_of(failure)[1]
+        grpc_status, status = status_of(failure)
+    if isinstance(failure, NoRoute):
+        grpc_status = UNIMPLEMENTED
     if isinstance(failure, Unauthenticated):
         extra = [("www-authenticate", CHALLENGE)]
     if isinstance(failure, Retryable):
         extra = [(RETRY_AFTER, str(failure.retry_after_seconds))]
-    headers = [(HTTP_CODE, str(status)), (HTTP_BODY, json.dumps(failure.body())), *extra]
+    headers = [
+        (HTTP_CODE, str(status)),
+        (HTTP_BODY, json.dumps(failure.body())),
+        (GRPC_STATUS, str(grpc_status.value[0])),
+        *standing,
+        *extra,
+    ]
     return Answer(status=status, headers=headers, message=failure.detail)

@@ -1,22 +1,20 @@
 """What the edge asks the identity service."""
 
 import json
-import time
 import uuid
 from contextlib import AbstractContextManager
+from typing import Any
 
 import grpc
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge.token_keys import TokenKeys
 from services.gen.segops.identity.v1 import credentials_pb2, credentials_pb2_grpc, identity_pb2, identity_pb2_grpc
-from services.kit.caller import Caller, Request, mint, serving
+from services.kit.caller import Caller, Request, current_request, mint, serving
 from services.kit.channel import call
-from services.kit.errors import Unauthenticated
 
 CALL_SECONDS = 2.0
-# An unknown key id asks for the key set again, but not more often than this.
-KEYS_SECONDS = 5.0
 
 
 class IdentityClient:
@@ -26,16 +24,15 @@ class IdentityClient:
         self._credentials = credentials_pb2_grpc.CredentialServiceStub(channel)
         self._public = identity_pb2_grpc.IdentityServiceStub(channel)
         self._identity_key = identity_key
-        self._keys: dict[str, jwt.PyJWK] = {}
-        self._keys_asked_at = float("-inf")
+        self._token_keys = TokenKeys(self._ask_for_keys)
 
     async def resolve_api_key(self, key_hash: bytes) -> credentials_pb2.ResolvedApiKey:
         """The key with this hash. Raises NotFound."""
         return await self._resolve_key(credentials_pb2.ResolveApiKeyRequest(key_hash=key_hash))
 
-    async def resolve_key_id(self, key_id: int) -> credentials_pb2.ResolvedApiKey:
-        """The key with this id. Raises NotFound."""
-        return await self._resolve_key(credentials_pb2.ResolveApiKeyRequest(key_id=key_id))
+    async def resolve_key_id(self, key_id: int, signed_by: str) -> credentials_pb2.ResolvedApiKey:
+        """The key with this id, which a token signed by `signed_by` names. Raises NotFound, or Unauthenticated."""
+        return await self._resolve_key(credentials_pb2.ResolveApiKeyRequest(key_id=key_id, signing_key_id=signed_by))
 
     async def _resolve_key(self, request: credentials_pb2.ResolveApiKeyRequest) -> credentials_pb2.ResolvedApiKey:
         with self._as_edge():
@@ -43,9 +40,14 @@ class IdentityClient:
         assert isinstance(answer, credentials_pb2.ResolvedApiKey)
         return answer
 
-    async def resolve_member(self, user_id: int, tenant_id: int, slug: str) -> credentials_pb2.ResolvedMember:
-        """A person's role in the tenant `slug`, or in `tenant_id` when there is no slug. Raises NotFound."""
-        request = credentials_pb2.ResolveMemberRequest(user_id=user_id)
+    async def resolve_member(
+        self, user_id: int, tenant_id: int, slug: str, signed_by: str
+    ) -> credentials_pb2.ResolvedMember:
+        """A person's role in the tenant `slug`, or in `tenant_id` when there is no slug.
+
+        Raises NotFound; Unauthenticated when the key that signed the token no longer counts.
+        """
+        request = credentials_pb2.ResolveMemberRequest(user_id=user_id, signing_key_id=signed_by)
         if slug:
             request.tenant_slug = slug
         else:
@@ -63,16 +65,18 @@ class IdentityClient:
 
     async def token_key(self, key_id: str) -> jwt.PyJWK:
         """The public key that signed a token. Raises Unauthenticated for an unknown id."""
-        if key_id not in self._keys and time.monotonic() - self._keys_asked_at > KEYS_SECONDS:
-            with self._as_edge():
-                answer = await call(self._public.GetJwks, identity_pb2.GetJwksRequest(), seconds=CALL_SECONDS)
-            self._keys_asked_at = time.monotonic()
-            self._keys = {key["kid"]: jwt.PyJWK(key) for key in json.loads(answer.data)["keys"]}
-        try:
-            return self._keys[key_id]
-        except KeyError:
-            raise Unauthenticated from None
+        return await self._token_keys.find(key_id)
+
+    def forget_keys(self) -> None:
+        """The public keys have changed, or may have."""
+        self._token_keys.forget()
+
+    async def _ask_for_keys(self) -> list[dict[str, Any]]:
+        with self._as_edge():
+            answer = await call(self._public.GetJwks, identity_pb2.GetJwksRequest(), seconds=CALL_SECONDS)
+        keys: list[dict[str, Any]] = json.loads(answer.data)["keys"]
+        return keys
 
     def _as_edge(self) -> AbstractContextManager[None]:
         token = mint(Caller(kind="service", service="edge"), self._identity_key)
-        return serving(Request(id=str(uuid.uuid4()), token=token))
+        return serving(Request(id=current_request().id or str(uuid.uuid4()), token=token))

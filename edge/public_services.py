@@ -3,13 +3,17 @@
 from google.protobuf.descriptor import ServiceDescriptor
 
 from services.gen.segops.connectors.v1 import connectors_pb2
-from services.gen.segops.identity.v1 import identity_pb2
+from services.gen.segops.identity.v1 import identity_pb2, team_pb2, tenants_pb2
 from services.gen.segops.ingestion.v1 import ingestion_pb2, schemas_pb2, shopify_pb2, tracking_pb2
 from services.gen.segops.profiles.v1 import profiles_pb2
 from services.gen.segops.segments.v1 import segments_pb2
 
 PUBLIC_SERVICES: dict[str, tuple[ServiceDescriptor, ...]] = {
-    "identity": (identity_pb2.DESCRIPTOR.services_by_name["IdentityService"],),
+    "identity": (
+        identity_pb2.DESCRIPTOR.services_by_name["IdentityService"],
+        tenants_pb2.DESCRIPTOR.services_by_name["TenantService"],
+        team_pb2.DESCRIPTOR.services_by_name["TeamService"],
+    ),
     "ingestion": (
         ingestion_pb2.DESCRIPTOR.services_by_name["IngestionService"],
         schemas_pb2.DESCRIPTOR.services_by_name["SchemaService"],

@@ -1,18 +1,30 @@
 """Which RPC a request is for, and who may call it: read from the descriptors, the same Envoy transcodes by."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self
+from urllib.parse import unquote
 
 from google.api import annotations_pb2
 from google.api.http_pb2 import HttpRule
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor, ServiceDescriptor
 
 from services.gen.segops.options.v1 import access_pb2
+from services.kit.access import INSIDE
 
 INT32 = FieldDescriptor.CPPTYPE_INT32
 MAX_INT32 = 2**31 - 1
 VARIABLE = "{}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parameter:
+    """A field of a request, as far as a query may set it: what the path or the body says is not the query's to say."""
+
+    name: str
+    is_allowed: bool
+    is_integer: bool
+    is_repeated: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,9 +36,10 @@ class Route:
     # HTTP status of a success; 0 for 200.
     success_status: int = 0
     has_body: bool = False
-    # Fields with whole numbers: by position in the path, and by name in the query.
+    # Fields with whole numbers, by position in the path.
     path_integers: tuple[int, ...] = ()
-    query_integers: frozenset[str] = frozenset()
+    # Every field of the request, by the names Envoy takes for it in a query.
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -52,6 +65,8 @@ class RouteTable:
 
     def rest(self, path: str) -> dict[str, Route] | None:
         """The HTTP methods of a path without trailing slash and query; None when there is no such path."""
+        if not is_text(path):
+            return None
         node = self._root
         segments = path[1:].split("/")
         for segment in segments:
@@ -85,7 +100,7 @@ class RouteTable:
         access = options.Extensions[access_pb2.access]
         if access == access_pb2.ACCESS_UNSPECIFIED:
             raise ValueError(f"{method.full_name} declares no access")
-        if access == access_pb2.ACCESS_INTERNAL:
+        if access in INSIDE:
             return
         rpc = f"/{method.containing_service.full_name}/{method.name}"
         self._rpcs[rpc] = Route(rpc=rpc, access=access)
@@ -109,12 +124,26 @@ class RouteTable:
             success_status=method.GetOptions().Extensions[access_pb2.success_status],
             has_body=bool(rule.body),
             path_integers=tuple(place for name, place in variables.items() if fields[name].cpp_type == INT32),
-            query_integers=frozenset(
-                name
-                for name, descriptor in fields.items()
-                if descriptor.cpp_type == INT32 and name not in variables and not rule.body
-            ),
+            parameters={
+                name: Parameter(
+                    name=found.name,
+                    is_allowed=found.name not in variables and not rule.body,
+                    is_integer=found.cpp_type == INT32,
+                    is_repeated=found.is_repeated,
+                )
+                for found in fields.values()
+                for name in (found.name, found.json_name)
+            },
         )
+
+
+def is_text(path: str) -> bool:
+    """Whether a path is UTF-8 under its percent signs: what is not can be nobody's id."""
+    try:
+        unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def is_id(segment: str) -> bool:
@@ -125,4 +154,4 @@ def is_id(segment: str) -> bool:
 def is_int32(text: str) -> bool:
     """Whether a query value is a whole number that fits 32 bits."""
     digits = text[1:] if text[:1] in "+-" else text
-    return digits.isascii() and digits.isdigit() and int(digits[:11]) <= MAX_INT32
+    return digits.isascii() and digits.isdigit() and int(digits[:11]) <= MAX_INT32 + (text[0] == "-")

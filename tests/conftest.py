@@ -19,8 +19,12 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One platform for all end-to-end tests of a run; each test registers a tenant of its own."""
     home = tmp_path_factory.mktemp("platform") / "data"
     programs = [program.name for program in build_programs(Settings(data_dir=home))]
-    # Stand-ins for the outside world listen on this machine.
-    running = Running(home, *programs, variables={"SEGOPS_OUTBOUND_ALLOW": "127.0.0.1"})
+    variables = {
+        # Stand-ins for the outside world listen on this machine.
+        "SEGOPS_OUTBOUND_ALLOW": "127.0.0.1",
+        "SEGOPS_IDENTITY_KEY_PUBLICATION_SECONDS": "2",
+    }
+    running = Running(home, *programs, variables=variables)
     url = f"http://127.0.0.1:{running.settings.edge_port}"
     try:
         wait_for(lambda: _is_ready(url), START_SECONDS)

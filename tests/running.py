@@ -54,14 +54,18 @@ class Running:
         port: int = 0,
         wrapper: tuple[str, ...] = (),
         address_limit: int = 10_000,
+        stranger_limit: int = 1_000_000,
         variables: Mapping[str, str] | None = None,
     ) -> None:
-        """`address_limit` is the edge's: requests per second of one client address.
+        """The limits are the edge's, of one client address: requests per second, and per minute without credentials.
 
         `variables` are those of its environment beside the settings.
         """
         self.settings = Settings(
-            data_dir=home, edge_port=port or free_port_pair(), edge_requests_per_second=address_limit
+            data_dir=home,
+            edge_port=port or free_port_pair(),
+            edge_requests_per_second=address_limit,
+            stranger_requests_per_minute=stranger_limit,
         )
         home.parent.mkdir(parents=True, exist_ok=True)
         self.output = home.parent / f"{home.name}.out"
@@ -119,6 +123,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SEGOPS_DATA_DIR": str(settings.home),
         "SEGOPS_EDGE_PORT": str(settings.edge_port),
         "SEGOPS_EDGE_REQUESTS_PER_SECOND": str(settings.edge_requests_per_second),
+        "SEGOPS_STRANGER_REQUESTS_PER_MINUTE": str(settings.stranger_requests_per_minute),
     }
 
 

@@ -5,11 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import grpc
 import httpx
 import psutil
 import pytest
 
 from tests.e2e.account import Account
+from tests.e2e.grpc_web import BINARY, TEXT, call
+from tests.e2e.test_grpc import LIST
+from tests.e2e.test_grpc import ask as grpc_answer
 from tests.running import Running, wait_for
 
 REQUESTS_PER_SECOND = 20
@@ -57,6 +61,27 @@ def test_an_address_that_asks_too_often_is_429(lonely_edge: httpx.Client) -> Non
         assert answer.headers["retry-after"] == "1"
         assert answer.json() == {"detail": "Too many requests from this address."}
     assert wait_for(lambda: answers(lonely_edge))
+
+
+@pytest.mark.parametrize("kind", [BINARY[0], TEXT[0]])
+def test_grpc_clients_are_told_the_same_in_their_own_way(lonely_edge: httpx.Client, kind: str) -> None:
+    told: dict[grpc.StatusCode, set[tuple[str, str]]] = {}
+    with grpc.insecure_channel(lonely_edge.base_url.netloc.decode()) as channel:
+
+        def both() -> bool:
+            called = grpc_answer(channel, LIST)
+            told.setdefault(called.status, set()).add((called.text, called.metadata["retry-after"]))
+            web = call(lonely_edge, LIST, b"", kind)
+            told.setdefault(web.status, set()).add((web.trailers["grpc-message"], web.trailers["retry-after"]))
+            return len(told) == 2
+
+        wait_for(both)
+    assert told == {
+        grpc.StatusCode.UNAVAILABLE: {
+            ("The service is temporarily unavailable. Nothing was accepted; a retry is safe.", "1")
+        },
+        grpc.StatusCode.RESOURCE_EXHAUSTED: {("Too many requests from this address.", "1")},
+    }
 
 
 @pytest.mark.parametrize("name", ["identity", "ingestion", "segments", "profiles", "warehouse"])

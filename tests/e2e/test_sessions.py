@@ -13,8 +13,9 @@ import segops
 from edge.public_services import public_services
 from edge.routes import RouteTable
 from services.gen.segops.options.v1 import access_pb2
-from services.kit.keys import ACCESS_KEY, private_key
+from services.kit.access import OPEN
 from tests.e2e.account import Account, client, register
+from tests.e2e.operating import signing_key
 from tests.running import Running, wait_for
 
 SHOP = "https://shop.example.com"
@@ -22,7 +23,7 @@ EVENT = {"event_type": "page_viewed", "payload": {"path": "/"}}
 ROUTES = [
     (method, template.replace("{}", "1"), route.access)
     for method, template, route in RouteTable(public_services()).all()
-    if route.access != access_pb2.ACCESS_PUBLIC
+    if route.access not in OPEN
 ]
 
 
@@ -238,7 +239,8 @@ def test_a_session_token_of_another_kind_time_or_key_is_refused(
 ) -> None:
     token = ask(url, key, {"user_id": "1"}).json()["token"]
     claims = jwt.decode(token, options={"verify_signature": False})
-    kid, ours = jwt.get_unverified_header(token)["kid"], private_key(platform.settings, ACCESS_KEY)
+    kid = jwt.get_unverified_header(token)["kid"]
+    ours = signing_key(platform, kid)
     for changed in ({"exp": int(time.time()) - 1}, {"typ": "refresh"}, {"aud": "segops-internal"}, {"key": 0}):
         with client(url, f"Bearer {jwt.encode(claims | changed, ours, 'EdDSA', {'kid': kid})}") as forged:
             assert forged.post("/api/ingestion/track/", json=EVENT).status_code == 401
@@ -255,76 +257,3 @@ def test_a_key_is_also_taken_as_the_user_name_of_basic_authentication(
     assert http.get("/api/segments/", auth=(key["key"], "")).status_code == 403
     assert http.get("/api/segments/", auth=("sk_live_wrong", "")).status_code == 401
     assert http.get("/api/segments/", auth=("", tenant.key)).status_code == 401
-
-
-PREFLIGHT = {
-    "origin": "https://any.example",
-    "access-control-request-method": "POST",
-    "access-control-request-headers": "authorization,content-type",
-}
-
-
-@pytest.mark.parametrize(
-    "path", ["/api/auth/session", "/api/ingestion/track", "/api/ingestion/track/batch", "/api/ingestion/errors"]
-)
-@pytest.mark.parametrize("end", ["", "/", "/?x=1"])
-def test_a_preflight_is_answered_where_browsers_call(http: httpx.Client, path: str, end: str) -> None:
-    answer = http.options(path + end, headers=PREFLIGHT)
-    assert answer.status_code == 200
-    assert answer.headers["access-control-allow-origin"] == "https://any.example"
-    assert "POST" in answer.headers["access-control-allow-methods"]
-    allowed = {name.strip() for name in answer.headers["access-control-allow-headers"].split(",")}
-    assert {"authorization", "content-type", "idempotency-key", "x-request-id"} <= allowed
-    assert int(answer.headers["access-control-max-age"]) > 0
-    assert "access-control-allow-credentials" not in answer.headers
-
-
-OTHERS = {path for _, path, _ in ROUTES if path != "/api/auth/session" and not path.startswith("/api/ingestion/")}
-UNLISTED = {
-    "/",
-    "/healthz",
-    "/readyz",
-    "/.well-known/jwks.json",
-    "/api/auth/register",
-    "/api/auth/session/x",
-    "/api/auth/token",
-    "/api/ingestion",
-    "/api/ingestion/../segments",
-    "/segops.ingestion.v1.IngestionService/Track",
-}
-
-
-@pytest.mark.parametrize("path", sorted(OTHERS | UNLISTED))
-def test_no_other_route_answers_a_preflight_or_lets_a_page_read(tenant: Account, path: str) -> None:
-    for target in (path, f"{path}/"):
-        preflight = tenant.server.options(target, headers=PREFLIGHT)
-        answer = tenant.server.get(target, headers={"origin": "https://any.example"})
-        for got in (preflight, answer):
-            assert not [name for name in got.headers if name.startswith("access-control-")]
-        if path not in ("/healthz", "/readyz"):
-            assert preflight.status_code in (404, 405)
-
-
-def test_a_page_may_read_answers_and_refusals_of_what_it_may_call(
-    http: httpx.Client, url: str, tenant: Account, key: dict[str, Any], visitor: httpx.Client
-) -> None:
-    page = {"origin": "https://any.example"}
-    limited = new_public_key(tenant, allowed_origins=[SHOP])
-    answers = [
-        (200, ask(url, key, {"user_id": "a"}, **page)),
-        (400, ask(url, key, {}, **page)),
-        (403, ask(url, limited, {"user_id": "a"}, **page)),
-        (401, http.post("/api/auth/session/", json={}, headers=page)),
-        (202, visitor.post("/api/ingestion/track/", json=EVENT, headers=page)),
-        (400, visitor.post("/api/ingestion/track", content="{", headers=page | {"content-type": "application/json"})),
-        (401, http.post("/api/ingestion/track/batch/", json={}, headers=page)),
-        (403, visitor.get("/api/ingestion/errors/", headers=page)),
-        (404, visitor.post("/api/ingestion/nope/", headers=page)),
-        (405, visitor.get("/api/ingestion/track/", headers=page)),
-        (415, visitor.post("/api/ingestion/track/", content="x", headers=page | {"content-type": "text/plain"})),
-    ]
-    assert [answer.status_code for _, answer in answers] == [status for status, _ in answers]
-    for _, answer in answers:
-        assert answer.headers["access-control-allow-origin"] == "https://any.example"
-        assert "access-control-allow-credentials" not in answer.headers
-    assert "access-control-allow-origin" not in ask(url, key, {"user_id": "a"}).headers
