@@ -6,12 +6,13 @@ from collections.abc import Iterator
 import grpc
 import httpx
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from edge.public_services import PUBLIC_SERVICES, public_services
 from edge.routes import Route, RouteTable
-from services.gen.segops.identity.v1 import admin_pb2, credentials_pb2
+from protos.build import DESCRIPTORS
 from services.gen.segops.options.v1 import access_pb2
-from services.gen.segops.warehouse.v1 import warehouse_pb2
+from services.kit.access import OPEN
 from services.kit.caller import ANONYMOUS, IDENTITY_HEADER, mint
 from services.kit.keys import INTERNAL_KEY, private_key
 from tests.e2e.account import Account, register
@@ -24,11 +25,16 @@ GRPC_ONLY = {
     "/segops.ingestion.v1.IngestionService/TrackEvents",
     "/segops.ingestion.v1.IngestionService/TrackStream",
 }
+# Every RPC of ours that the edge does not know.
 INTERNAL = [
-    *credentials_pb2.DESCRIPTOR.services_by_name.values(),
-    *admin_pb2.DESCRIPTOR.services_by_name.values(),
-    *warehouse_pb2.DESCRIPTOR.services_by_name.values(),
+    rpc
+    for file in FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file
+    for service in file.service
+    for method in service.method
+    if (rpc := f"/{file.package}.{service.name}/{method.name}") not in ROUTES.rpcs()
 ]
+# Taken apart from the rest: whoever calls these is known by the signature of the body alone.
+SIGNED = [(method, path) for method, path, route in ROUTES.all() if route.access == access_pb2.ACCESS_SIGNED]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +46,7 @@ def owner(url: str) -> Iterator[Account]:
 
 def guarded_routes() -> Iterator[tuple[str, str, Route]]:
     for method, template, route in ROUTES.all():
-        if route.access != access_pb2.ACCESS_PUBLIC:
+        if route.access not in OPEN:
             yield method, template.replace("{}", "1"), route
 
 
@@ -55,6 +61,16 @@ def test_a_rest_route_without_credentials_is_401(http: httpx.Client, method: str
     assert list(answer.json()) == ["detail"]
 
 
+@pytest.mark.parametrize(("method", "path"), SIGNED)
+def test_a_route_for_signed_bodies_is_401_without_a_signature_whatever_else_is_shown(
+    http: httpx.Client, owner: Account, method: str, path: str
+) -> None:
+    for caller in (http, owner.server, owner.person):
+        answer = caller.request(method, f"{path.replace('{}', owner.slug)}/", json={})
+        assert answer.status_code == 401
+        assert list(answer.json()) == ["detail"]
+
+
 @pytest.mark.parametrize(
     "rpc", [rpc for rpc, route in ROUTES.rpcs().items() if route.access != access_pb2.ACCESS_PUBLIC]
 )
@@ -62,9 +78,7 @@ def test_a_grpc_path_without_credentials_is_unauthenticated(platform: Running, r
     assert call(platform, rpc) == grpc.StatusCode.UNAUTHENTICATED
 
 
-@pytest.mark.parametrize(
-    "rpc", [f"/{service.full_name}/{method.name}" for service in INTERNAL for method in service.methods]
-)
+@pytest.mark.parametrize("rpc", INTERNAL)
 def test_an_internal_rpc_is_not_there_for_anyone(platform: Running, owner: Account, rpc: str) -> None:
     for authorization in ("", f"ApiKey {owner.key}", f"Bearer {owner.access}"):
         assert call(platform, rpc, ("authorization", authorization)) == grpc.StatusCode.UNIMPLEMENTED
