@@ -18,7 +18,7 @@ BUILD := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) protos/build.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup dev gen run up down demo test nightly storm chaos lint format validate bench lock clean
+.PHONY: help setup dev gen run up down demo test nightly storm chaos fuzz mutate lint format validate bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -54,6 +54,12 @@ storm: dev ## sync connectors while all that can break breaks, for some twenty m
 
 chaos: dev ## kill every process again and again while events come in, and count them; takes some five minutes
 	@$(PY) -m pytest tests/chaos/long.py --timeout 0
+
+fuzz: dev ## call the whole API with requests made of its document, good and bad ones; takes some fifteen minutes
+	@FUZZ_OPTIONS="$(OPTIONS)" $(PY) -m pytest tests/fuzz/whole.py --timeout 0 --capture no
+
+mutate: dev ## send 100,000 random mutations of valid requests; takes some ten minutes
+	@$(PY) -m pytest tests/e2e/tenancy/long.py --timeout 0
 
 lint: dev ## check style, types, imports between packages and protos
 	@$(PY) -m ruff check
