@@ -26,6 +26,7 @@ from tests.bench import (
     ingest,
     lines,
     membership,
+    overload,
     singles,
     trivial,
 )
@@ -176,8 +177,11 @@ class Run:
             again = compute.measure(running, account, segment_id)
             done(1)
             users = compute.members(account, segment_id, CHECKED_USERS)
-            done = self._bar("Membership: edge, bare Envoy, gRPC", 3)
+            done = self._bar("Membership: guarded, unguarded, gRPC", membership.TURNS + 1)
             checks = uvloop.run(membership.measure(running, account, segment_id, users, seconds=size.checks, done=done))
+            done = self._bar("Membership, twice its rate", 1)
+            too_many = uvloop.run(overload.measure(running, account, users, seconds=size.checks))
+            done(1)
             bodies = events.batch_bodies(size.bodies, size.users)
             done = self._bar("Membership beside computes and events", size.checks * busy.CHECKS_A_SECOND)
             # Of another tenant, so that the query by hand still finds what was computed.
@@ -191,6 +195,7 @@ class Run:
         compared = conditions.measure(warehouse, done=done)
         self._report.lines += [
             *lines.of_membership(checks),
+            *lines.of_overload(too_many),
             *lines.of_busy(beside),
             *lines.of_compute(first, again, by_hand),
             *lines.of_conditions(compared),

@@ -13,6 +13,7 @@ from tests.bench.growth import Size
 from tests.bench.ingest import Ingest
 from tests.bench.load import Load, quantile
 from tests.bench.membership import Membership
+from tests.bench.overload import Overload
 from tests.bench.report import Bound, Line
 from tests.bench.trivial import Cost
 from tests.bench.usage import Memory
@@ -26,6 +27,8 @@ SINGLES_A_SECOND, SINGLE_MS = 1500, 50
 GROWTH_MIB = 32
 VISIBLE_MS = 1000
 CHECKS_A_SECOND, CHECK_MS = 1500, 25
+# Of what the same Envoy and service do without authorization and limits.
+GUARDED_SHARE = 0.7
 COMPUTE_SECONDS, RECOMPUTE_SECONDS = 3, 1.5
 # Of the changed members in the second compute.
 CHANGED = "1 % changed"
@@ -82,12 +85,30 @@ def of_endurance(endurance: Endurance) -> list[Line]:
 
 def of_membership(found: Membership) -> list[Line]:
     """Checks of single users."""
-    part, bare = "Membership", Bound(name="bare Envoy", value=found.bare.rate)
+    part, unguarded = "Membership", Bound(name="without authorization and limits", value=found.unguarded.rate)
     return [
-        _more(part, "through the edge", found.edge.rate, "requests/s", CHECKS_A_SECOND, bare),
+        _more(part, "through the edge", found.edge.rate, "requests/s", CHECKS_A_SECOND, unguarded),
+        _more(
+            part,
+            "of the rate without authorization and limits",
+            found.edge.rate / found.unguarded.rate,
+            "",
+            GUARDED_SHARE,
+        ),
         *_latencies(part, "through the edge", found.edge.latencies, CHECK_MS),
         _more(part, "straight over gRPC", found.grpc.rate, "requests/s"),
         *_latencies(part, "straight over gRPC", found.grpc.latencies),
+    ]
+
+
+def of_overload(found: Overload) -> list[Line]:
+    """Checks at twice the rate that can be answered."""
+    part, before = "Membership, offered twice its rate", Bound(name="before", value=found.before.rate)
+    return [
+        _more(part, "answered", found.during.rate, "requests/s", None, before),
+        _less(part, "refused with 503", found.shed / found.during.seconds, "requests/s"),
+        *_latencies(part, "answered", found.during.latencies),
+        _more(part, "answered afterwards", found.after.rate, "requests/s", None, before),
     ]
 
 

@@ -5,7 +5,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import NamedTuple, Self, cast
 
 CONNECTIONS = 8
 # An answer that takes longer is an error.
@@ -41,6 +41,14 @@ class Load:
     def rate(self) -> float:
         """Requests a second."""
         return self.requests / self.seconds
+
+    def __iadd__(self, later: Self) -> Self:
+        """Both together, as if one had followed the other at once."""
+        self.seconds += later.seconds
+        self.generator_seconds += later.generator_seconds
+        self.latencies += later.latencies
+        self.errors += later.errors
+        return self
 
     def raise_errors(self) -> None:
         """Raises LoadFailed with the first error if there is any: a rate with errors in it says nothing."""
