@@ -92,7 +92,10 @@ async def test_a_change_holds_on_every_replica_within_a_second(
 async def test_changes_hold_also_while_their_announcements_are_lost(
     platform: Platform, registry: Registry, client: Client, other: Client
 ) -> None:
-    end_listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN ingestion'"
+    # Both at once: whoever came back is not ended again before the other one is.
+    end_listening = """
+        WITH listening AS (SELECT pid FROM pg_stat_activity WHERE query = 'LISTEN ingestion')
+        SELECT pg_terminate_backend(pid) FROM listening WHERE (SELECT count(*) FROM listening) >= 2"""
 
     async def was_ended() -> bool:
         with platform.database() as connection:
