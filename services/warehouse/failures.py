@@ -33,9 +33,13 @@ def code_of(error: ClickHouseError) -> int | None:
 def is_unreadable(error: ClickHouseError) -> bool:
     """Whether rows that were inserted cannot be read.
 
-    The engine shows a piece of them, perhaps cut inside a character; then its message itself cannot be read.
+    The engine shows a piece of them, perhaps cut inside a character; then its message itself cannot be read. Python
+    says so, or up to 3.11.2 leaves it empty.
     """
-    return code_of(error) in _UNREADABLE or isinstance(error.__cause__, UnicodeDecodeError)
+    cause = error.__cause__
+    return (
+        code_of(error) in _UNREADABLE or isinstance(cause, UnicodeDecodeError) or (cause is not None and not str(cause))
+    )
 
 
 @contextmanager
