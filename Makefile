@@ -58,7 +58,7 @@ chaos: dev ## kill every process again and again while events come in, and count
 fuzz: dev ## call the whole API with requests made of its document, good and bad ones; takes some fifteen minutes
 	@FUZZ_OPTIONS="$(OPTIONS)" $(PY) -m pytest tests/fuzz/whole.py --timeout 0 --capture no
 
-mutate: dev ## send 100,000 random mutations of valid requests; takes some ten minutes
+mutate: dev ## send 100,000 random mutations of valid requests; takes some five minutes
 	@$(PY) -m pytest tests/e2e/tenancy/long.py --timeout 0
 
 lint: dev ## check style, types, imports between packages and protos
