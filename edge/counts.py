@@ -10,6 +10,12 @@ class Counting(Protocol):
     async def add(self, name: str, minute: int, limit: int) -> int:
         """How many calls `name` made in this minute with this one. What goes beyond `limit` is not counted further."""
 
+    def note(self, name: str, minute: int) -> None:
+        """Counts a call that nothing limits, and waits for nobody."""
+
+    async def made(self, name: str, minute: int) -> int:
+        """How many calls `name` made in this minute; of those that others only noted, the ones of a second ago."""
+
     async def take_back(self, name: str, minute: int) -> None:
         """Uncounts one call."""
 
@@ -27,15 +33,18 @@ class Counts:
         self._calls: dict[str, int] = {}
 
     async def add(self, name: str, minute: int, limit: int) -> int:
-        """See Counting."""
-        return self.count(name, minute, limit)
-
-    async def take_back(self, name: str, minute: int) -> None:
-        """See Counting."""
-        self.uncount(name, minute)
-
-    def count(self, name: str, minute: int, limit: int) -> int:
         """See Counting. A call of an earlier minute, by a clock that was put back, is one of the current minute."""
+        return self._add(name, minute, limit)
+
+    def note(self, name: str, minute: int) -> None:
+        """See Counting."""
+        self._add(name, minute, sys.maxsize)
+
+    async def made(self, name: str, minute: int) -> int:
+        """See Counting."""
+        return self._calls.get(name, 0) if minute <= self._minute else 0
+
+    def _add(self, name: str, minute: int, limit: int) -> int:
         if minute > self._minute:
             self._minute, self._calls = minute, {}
         if name not in self._calls and len(self._calls) >= self._most:
@@ -45,8 +54,8 @@ class Counts:
             self._calls[name] = calls
         return calls
 
-    def uncount(self, name: str, minute: int) -> None:
-        """Takes one call back while its minute lasts."""
+    async def take_back(self, name: str, minute: int) -> None:
+        """See Counting. Once its minute is over there is nothing to take back."""
         if minute == self._minute and name in self._calls:
             self._calls[name] -= 1
 

@@ -17,11 +17,11 @@ from services.kit.caller import (
     ANONYMOUS,
     API_AUDIENCE,
     IDENTITY_SECONDS,
-    ISSUER,
     Caller,
     Kind,
     Request,
     mint,
+    read_claims,
     serving,
 )
 from services.kit.errors import Forbidden, NotFound, Unauthenticated
@@ -160,14 +160,7 @@ class Credentials:
         try:
             key_id = jwt.get_unverified_header(token).get("kid", "")
             key = await self.identity.token_key(key_id)
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=["EdDSA"],
-                audience=API_AUDIENCE,
-                issuer=ISSUER,
-                options={"require": ["exp", "sub"]},
-            )
+            claims = read_claims(token, key, audience=API_AUDIENCE)
         except jwt.InvalidTokenError as error:
             raise Unauthenticated from error
         match claims.get("typ"):

@@ -28,7 +28,7 @@ def answers(binding: Binding, schemas: Schemas) -> Json:
 
 def _success(binding: Binding, status: int, schemas: Schemas) -> Json:
     names = list(headers.ALWAYS)
-    if binding.method.GetOptions().Extensions[access_pb2.access] not in OPEN:
+    if binding.access not in OPEN:
         names += headers.LIMITS
     if takes_key(binding):
         names.append("Idempotent-Replayed")

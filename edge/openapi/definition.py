@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from services.definition.attributes import CONTROL_CHARACTERS
 from services.definition.comparisons import LONGEST_PATTERN, MOST_LIST_ENTRIES
 from services.definition.model import Logic, Metric
 from services.definition.operators import (
@@ -32,7 +33,7 @@ from services.definition.values import (
 
 Json = dict[str, Any]
 
-_PRINTABLE = r"[^\u0000-\u001f\u007f-\u009f]"
+_PRINTABLE = f"[^{CONTROL_CHARACTERS}]"
 _PART = _PRINTABLE.replace("[^", "[^.")
 
 TEXT: Json = {"type": "string", "maxLength": LONGEST_TEXT}

@@ -9,26 +9,24 @@ from edge.openapi.examples import example
 from edge.openapi.parameters import parameters
 from edge.openapi.protos import Binding, bindings, message, said_of_method
 from edge.openapi.schemas import Schemas, Side
-from services.gen.segops.options.v1 import access_pb2
 
 Json = dict[str, Any]
 
 
 def operation(binding: Binding, tag: str, name: str, schemas: Schemas) -> Json:
     """The operation called `name`."""
-    access = binding.method.GetOptions().Extensions[access_pb2.access]
     comment = schemas.protos.comment(binding.method.full_name)
     # The first sentence, and what follows it.
     summary, *rest = re.split(r"(?<=\.)\s+", comment, maxsplit=1)
     if binding.place:
         rest.append(f"The same as `{binding.verb.upper()} {next(bindings(binding.method)).path}`.")
-    described = [*rest, credentials.who_may_call(access)]
+    described = [*rest, credentials.who_may_call(binding.access)]
     made: Json = {
         "tags": [tag],
         "operationId": name,
         "summary": summary.removesuffix(".").replace("`", ""),  # plain text, the description is Markdown
         "description": "\n\n".join(described),
-        "security": credentials.security(access),
+        "security": credentials.security(binding.access),
     }
     if found := parameters(binding, schemas):
         made["parameters"] = found

@@ -7,7 +7,6 @@ from google.protobuf.descriptor import FieldDescriptor
 from edge.openapi.credentials import takes_people
 from edge.openapi.protos import Binding, said_of_field, said_of_method
 from edge.openapi.schemas import Schemas, Side
-from services.gen.segops.options.v1 import access_pb2
 from services.kit.idempotency_names import MAX_KEY_CHARS
 
 Json = dict[str, Any]
@@ -65,7 +64,7 @@ def _headers(binding: Binding) -> list[Json]:
     ]
     common = {
         "IdempotencyKey": takes_key(binding),
-        "TenantSlug": takes_people(binding.method.GetOptions().Extensions[access_pb2.access]),
+        "TenantSlug": takes_people(binding.access),
     }
     return [*own, *({"$ref": f"#/components/parameters/{name}"} for name, is_taken in common.items() if is_taken)]
 

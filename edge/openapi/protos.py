@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 
 from edge.public_services import public_services
 from services import gen
-from services.gen.segops.options.v1 import schema_pb2
+from services.gen.segops.options.v1 import access_pb2, schema_pb2
 from services.kit.failures import STATUS
 
 DESCRIPTORS = Path(gen.__file__).with_name("segops.binpb")
@@ -36,6 +36,12 @@ class Binding:
     body: str
     # 0 for the first binding of its RPC.
     place: int
+
+    @property
+    def access(self) -> int:
+        """Who may call it."""
+        access: int = self.method.GetOptions().Extensions[access_pb2.access]
+        return access
 
     @property
     def variables(self) -> list[str]:

@@ -6,7 +6,6 @@ from edge.decision import UnsupportedMediaType
 from edge.openapi import headers
 from edge.openapi.parameters import takes_key
 from edge.openapi.protos import Binding, Protos, said_of_method
-from services.gen.segops.options.v1 import access_pb2
 from services.kit.access import OPEN
 from services.kit.failures import KIND_BY_HTTP
 
@@ -50,12 +49,12 @@ HEADERS = {
 
 def statuses(binding: Binding, protos: Protos) -> list[int]:
     """The statuses of refusals: by rule, those that the comment names, and those of the option."""
-    access = binding.method.GetOptions().Extensions[access_pb2.access]
+    is_open = binding.access in OPEN
     takes_input = bool(binding.body or binding.method.input_type.fields or takes_key(binding))
     rules = {
         400: takes_input,
-        401: access not in OPEN,
-        403: access not in OPEN,
+        401: not is_open,
+        403: not is_open,
         404: bool(binding.variables),
         409: takes_key(binding),
         413: bool(binding.body),

@@ -9,6 +9,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from edge.openapi.named import NAMED
 from edge.openapi.protos import Protos, is_value, message, rules_of, said_of_field
+from services.definition.attributes import CONTROL_CHARACTERS
 from services.gen.segops.options.v1 import schema_pb2
 
 Json = dict[str, Any]
@@ -44,10 +45,9 @@ OF_VALUES = {
 }
 OF_LISTS = {"min_items": "minItems", "max_items": "maxItems"}
 
-_CONTROL = r"\x00-\x1f\x7f-\x9f"
 PATTERNS = {
-    schema_pb2.CHARACTERS_LINE: f"^[^{_CONTROL}]*$",
-    schema_pb2.CHARACTERS_NAME: rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$",
+    schema_pb2.CHARACTERS_LINE: f"^[^{CONTROL_CHARACTERS}]*$",
+    schema_pb2.CHARACTERS_NAME: rf"^[^{CONTROL_CHARACTERS}]*[^\s{CONTROL_CHARACTERS}][^{CONTROL_CHARACTERS}]*$",
     schema_pb2.CHARACTERS_TEXT: r"^[^\x00]*$",
 }
 # The transcoder passes over unknown fields, but one without a name.

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from services.definition.attributes import CONTROL_CHARACTERS
+
 Json = dict[str, Any]
 
-LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+LINE = f"^[^{CONTROL_CHARACTERS}]*$"
 OBJECT: Json = {
     "type": ["object", "array", "null"],
     "maxItems": 0,

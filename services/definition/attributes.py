@@ -10,7 +10,9 @@ MIN_REFRESH_MINUTES, MAX_REFRESH_MINUTES = 5, 10_080
 
 REQUIRED = "This field is required."
 CONTROL = "Control characters are not allowed."
-_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Inside the brackets of a regular expression.
+CONTROL_CHARACTERS = r"\x00-\x1f\x7f-\x9f"
+_CONTROL_CHARACTER = re.compile(f"[{CONTROL_CHARACTERS}]")
 
 
 def has_control(text: str) -> bool:

@@ -83,7 +83,7 @@ class Accounts:
     async def refresh(self, token: str) -> Tokens:
         """Rotates a refresh token. Raises Unauthenticated; one used before takes its whole family with it."""
         if not token:
-            raise Invalid({"refresh": ["This field is required."]})
+            raise Invalid({"refresh": [REQUIRED]})
         key_id = named_key(token)
         async with self.database.system() as connection:
             claims = read_refresh(token, await self.keys.verifier(connection, key_id))

@@ -67,6 +67,7 @@ class Sessions:
         if not allows(key.allowed_origins, origin):
             raise Forbidden("This key may not be used from this origin.")
         self._check_signature(key, visitor)
+        # Of its own: the role of a tenant's transactions may not read the signing keys.
         async with self.database.system() as connection:
             signer = await self.keys.signer(connection)
         token, expires_at = signer.session(tenant_id=caller.tenant, key_id=key.id, uid=visitor.uid)

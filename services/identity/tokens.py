@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from services.kit.caller import API_AUDIENCE, ISSUER
+from services.kit.caller import API_AUDIENCE, ISSUER, read_claims
 from services.kit.errors import Unauthenticated
 
 ACCESS = timedelta(minutes=60)
@@ -87,14 +87,7 @@ def named_key(token: str) -> str:
 def read_refresh(token: str, key: Ed25519PublicKey) -> RefreshClaims:
     """The claims of a refresh token. Raises Unauthenticated unless `key` signed it, and it is one that still holds."""
     try:
-        claims = jwt.decode(
-            token,
-            key,
-            algorithms=["EdDSA"],
-            audience=API_AUDIENCE,
-            issuer=ISSUER,
-            options={"require": ["exp", "sub", "jti"]},
-        )
+        claims = read_claims(token, key, audience=API_AUDIENCE, required=["jti"])
     except jwt.InvalidTokenError as error:
         raise Unauthenticated(NOT_VALID) from error
     if claims.get("typ") != "refresh":

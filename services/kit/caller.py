@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -17,6 +17,8 @@ REQUEST_ID_HEADER = "x-request-id"
 URL_HEADER = "x-segops-url"
 # The client's, as the edge sees it.
 ADDRESS_HEADER = "x-segops-address"
+# How many calls its tenant has made in this minute, as the edge counts them; where an RPC is declared to be told.
+CALLS_HEADER = "x-segops-api-calls"
 SERVICE_SECRET_HEADER = "x-segops-service-secret"
 
 IDENTITY_SECONDS = 300
@@ -83,7 +85,16 @@ def current_caller() -> Caller:
 
 def current_address() -> str:
     """The address of the client being served in this task; empty without the edge."""
-    return next((str(value) for name, value in current_request().metadata if name == ADDRESS_HEADER), "")
+    return _sent(ADDRESS_HEADER)
+
+
+def current_api_calls() -> int:
+    """How many calls the tenant has made in this minute, where an RPC is declared to be told; 0 without the edge."""
+    return int(_sent(CALLS_HEADER) or 0)
+
+
+def _sent(header: str) -> str:
+    return next((str(value) for name, value in current_request().metadata if name == header), "")
 
 
 def enter_request(request: Request) -> None:
@@ -120,6 +131,24 @@ def mint(caller: Caller, key: Ed25519PrivateKey, *, seconds: int = IDENTITY_SECO
     return jwt.encode(claims, key, algorithm="EdDSA")
 
 
+def read_claims(
+    token: str, key: "Ed25519PublicKey | jwt.PyJWK", *, audience: str, required: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The claims of one of our tokens.
+
+    Raises jwt.InvalidTokenError unless `key` signed it for `audience`, and it has not expired.
+    """
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        key,
+        algorithms=["EdDSA"],
+        audience=audience,
+        issuer=ISSUER,
+        options={"require": ["exp", "sub", *required]},
+    )
+    return claims
+
+
 @dataclass(kw_only=True)
 class IdentityVerifier:
     """Verifies signed identities and remembers each until it expires (EdDSA costs 0.1 ms a time)."""
@@ -141,14 +170,7 @@ class IdentityVerifier:
 
     def _decode(self, token: str) -> tuple[Caller, float]:
         try:
-            claims = jwt.decode(
-                token,
-                self.key,
-                algorithms=["EdDSA"],
-                audience=AUDIENCE,
-                issuer=ISSUER,
-                options={"require": ["exp", "sub"]},
-            )
+            claims = read_claims(token, self.key, audience=AUDIENCE)
         except jwt.InvalidTokenError as error:
             raise Unauthenticated from error
         if claims.get("typ") != "internal":

@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from services.kit import idempotency_store as store
-from services.kit.caller import ADDRESS_HEADER, current_request, enter_request
+from services.kit.caller import current_address, current_request, enter_request
 from services.kit.context import Context
 from services.kit.errors import Conflict, Invalid, NotFound, TooLarge, Unprocessable
 from services.kit.failures import from_metadata, to_metadata
@@ -27,6 +27,7 @@ from services.kit.idempotency_names import KEY_HEADER, MAX_KEY_CHARS, Named, Nam
 from services.kit.keys import SERVICE_SECRET, secret
 from services.kit.postgres import Database
 from services.kit.settings import Settings
+from services.kit.urls import Url
 
 # Who meets one of these meets it again. What credentials, limits and backends refuse is not among them.
 KEPT = (Invalid, NotFound, Conflict, TooLarge, Unprocessable)
@@ -55,8 +56,8 @@ class Answers:
                 return response
             named = self._namer.name(
                 current_request().caller,
-                address="".join(_sent(ADDRESS_HEADER)),
-                path=_path(current_request().url) or method,
+                address=current_address(),
+                path=Url.of(current_request().url).path or method,
                 key=_checked(keys),
                 body=request.SerializeToString(deterministic=True),
             )
@@ -106,11 +107,6 @@ def _opened(named: Named, kept: store.Kept, response_class: type[Message]) -> Me
     failure = from_metadata(json.loads(answer))
     assert failure is not None
     raise failure
-
-
-def _path(url: str) -> str:
-    """The path of `http://host/path/?query`, whatever text the host is; empty for a request of no URL."""
-    return "/".join(["", *url.partition("?")[0].split("/", 3)[3:]])
 
 
 def _sent(header: str) -> list[str]:

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from services.kit.caller import current_request
 from services.kit.errors import Invalid
+from services.kit.urls import Url
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 MAX_OFFSET = 2**31 - 1
@@ -43,11 +44,10 @@ class Page:
         url = current_request().url
         if not url:
             return None
-        # The host is whatever the client called us: no library need take it for one.
-        address, _, query = url.partition("?")
+        parts = Url.of(url)
         place = {"page": offset // self.limit + 1} if self.numbered else {"offset": offset}
-        kept = [(key, value) for key, value in parse_qsl(query) if key not in place]
-        return f"{address}?{urlencode([*kept, *place.items()])}"
+        kept = [(key, value) for key, value in parse_qsl(parts.query) if key not in place]
+        return f"{parts.origin}{parts.path}?{urlencode([*kept, *place.items()])}"
 
 
 def page_of(request: PageRequest, *, errors: dict[str, list[str]] | None = None) -> Page:

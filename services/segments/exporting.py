@@ -14,6 +14,7 @@ from services.definition.attributes import REQUIRED
 from services.kit.errors import Invalid, NotFound
 from services.kit.objects import Objects, Reading
 from services.kit.postgres import Database
+from services.kit.urls import Url
 from services.segments import export_store, store
 from services.segments.export_files import FILES
 from services.segments.fields import raise_wrong
@@ -105,8 +106,7 @@ def download_url(export: Export, request_url: str) -> str | None:
     """Where the file is, on the host that a request went to; None while there is none, or for a request of no URL."""
     if export.status != "complete" or not request_url:
         return None
-    scheme, _, host, *_ = request_url.split("/")
-    return f"{scheme}//{host}/api/segments/exports/{export.id}/download/"
+    return f"{Url.of(request_url).origin}/api/segments/exports/{export.id}/download/"
 
 
 def content_disposition(export: Export) -> str:

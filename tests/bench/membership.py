@@ -37,6 +37,11 @@ class Membership:
     usage: Usage
 
 
+def checks_of(users: Sequence[str], *, authorization: str = "") -> list[bytes]:
+    """A request for each user."""
+    return [request("GET", f"{PATH}/?user_id={quote(user)}", authorization=authorization) for user in users]
+
+
 async def measure(
     running: Running,
     account: Account,
@@ -62,8 +67,7 @@ async def measure(
     )
     assert limited.returncode == 0, limited.stderr
     authorization = f"ApiKey {account.key}"
-    guarded = [request("GET", f"{PATH}/?user_id={quote(user)}", authorization=authorization) for user in members]
-    unguarded = [request("GET", f"{PATH}/?user_id={quote(user)}") for user in members]
+    guarded, unguarded = checks_of(members, authorization=authorization), checks_of(members)
     metadata = identity(running.settings, account.tenant_id)
     async with watched(running) as usage:
         edge = await over_http(running.settings.edge_port, guarded)

@@ -2,10 +2,9 @@
 
 import itertools
 from dataclasses import dataclass
-from urllib.parse import quote
 
-from tests.bench.load import Answer, Load, LoadFailed, request, run_load
-from tests.bench.membership import PATH
+from tests.bench.load import Answer, Load, LoadFailed, run_load
+from tests.bench.membership import checks_of
 from tests.e2e.account import Account
 from tests.running import Running
 
@@ -30,10 +29,8 @@ class Overload:
 
 async def measure(running: Running, account: Account, users: list[str], *, seconds: float) -> Overload:
     """Offers twice the rate that was answered before. Raises LoadFailed when any answer is neither 200 nor 503."""
-    authorization, port = f"ApiKey {account.key}", running.settings.edge_port
-    requests = itertools.cycle(
-        [request("GET", f"{PATH}/?user_id={quote(user)}", authorization=authorization) for user in users]
-    )
+    port = running.settings.edge_port
+    requests = itertools.cycle(checks_of(users, authorization=f"ApiKey {account.key}"))
 
     async def checks(connections: int, rate: float | None = None) -> Load:
         return await run_load(

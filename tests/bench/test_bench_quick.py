@@ -139,7 +139,9 @@ def test_what_is_offered_twice_over_is_answered_or_refused(
     assert found.during.requests > 0
     offered = 2 * found.before.rate * SECONDS
     assert 0.9 * offered < found.during.requests + found.shed < 1.1 * offered
-    assert all(line.part == "Membership, offered twice its rate" for line in lines.of_overload(found))
+    assert found.after.requests > 0
+    # None need be refused: two cores may wait for this generator.
+    assert all(line.value > 0 for line in lines.of_overload(found) if line.name != "refused with 503")
 
 
 def test_users_who_change_are_in_the_next_compute(platform: Running, stranger: Account) -> None:

@@ -14,6 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from edge.public_services import public_services
 from services.gen.segops.options.v1 import access_pb2
+from services.kit.access import INSIDE
 
 HTTP_BODY = httpbody_pb2.HttpBody.DESCRIPTOR.full_name
 JSON = "application/json"
@@ -86,7 +87,7 @@ def access_of(rpc: MethodDescriptor) -> int:
 def public_rpcs() -> list[MethodDescriptor]:
     """Every RPC that strangers may reach."""
     rpcs = [rpc for service in public_services() for rpc in service.methods]
-    return [rpc for rpc in rpcs if access_of(rpc) != access_pb2.ACCESS_INTERNAL]
+    return [rpc for rpc in rpcs if access_of(rpc) not in INSIDE]
 
 
 def bindings() -> list[Binding]:

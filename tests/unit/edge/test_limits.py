@@ -121,11 +121,11 @@ async def test_a_call_that_ends_in_the_next_minute_takes_nothing_back_there(limi
         await limits.stranger(ADDRESS)
 
 
-def test_names_beyond_what_is_kept_make_the_first_forgotten() -> None:
+async def test_names_beyond_what_is_kept_make_the_first_forgotten() -> None:
     counts = Counts(most=2)
-    assert [counts.count(name, 1, 9) for name in ("a", "b", "a", "c", "b", "a")] == [1, 1, 2, 1, 2, 1]
+    assert [await counts.add(name, 1, 9) for name in ("a", "b", "a", "c", "b", "a")] == [1, 1, 2, 1, 2, 1]
 
 
-def test_a_clock_that_is_put_back_starts_no_new_count() -> None:
+async def test_a_clock_that_is_put_back_starts_no_new_count() -> None:
     counts = Counts()
-    assert [counts.count("a", minute, 9) for minute in (5, 4, 5, 6)] == [1, 2, 3, 1]
+    assert [await counts.add("a", minute, 9) for minute in (5, 4, 5, 6)] == [1, 2, 3, 1]
