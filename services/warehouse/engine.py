@@ -1,6 +1,7 @@
 """The connections to the warehouse engine: lanes of threads, each thread with its own client."""
 
 import asyncio
+import logging
 import tempfile
 import threading
 from collections.abc import Callable
@@ -12,15 +13,19 @@ from urllib.parse import urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from services.kit.errors import Unavailable
 from services.kit.settings import Settings
-from services.warehouse import schema
-from services.warehouse.failures import told_to_callers
+from services.warehouse import broken_parts, schema
+from services.warehouse.failures import is_broken, told_to_callers
 from services.warehouse.settings import MIB, WarehouseSettings
+
+log = logging.getLogger("warehouse")
 
 T = TypeVar("T")
 Work = Callable[[Client], T]
+Repair = Callable[[Client, ClickHouseError], None]
 Limits = dict[str, int | str]
 
 # Caches of the embedded engine; its defaults are made for a machine of its own and grow to gigabytes.
@@ -54,11 +59,15 @@ MIRRORING: Limits = LOADING | {"input_format_null_as_default": 0}
 
 
 class Lane:
-    """Threads that each keep one client: calls on a shared client would wait for each other."""
+    """Threads that each keep one client: calls on a shared client would wait for each other.
 
-    def __init__(self, name: str, threads: int, connect: Callable[[], Client]) -> None:
+    `repair` is called when what is stored cannot be read; the call that met it fails.
+    """
+
+    def __init__(self, name: str, threads: int, connect: Callable[[], Client], repair: Repair | None) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._connect = connect
+        self._repair = repair
         self._local = threading.local()
 
     async def run(self, work: Work[T]) -> T:
@@ -78,7 +87,14 @@ class Lane:
         client: Client | None = getattr(self._local, "client", None)
         if client is None:
             client = self._local.client = self._connect()
-        return work(client)
+        try:
+            return work(client)
+        except ClickHouseError as error:
+            if is_broken(error):
+                log.error("what is stored cannot be read: %s", error)
+                if self._repair:
+                    self._repair(client, error)
+            raise
 
 
 class Engine:
@@ -90,13 +106,14 @@ class Engine:
 
     def __init__(self, settings: Settings, own: WarehouseSettings) -> None:
         self._settings = settings
+        self._is_embedded = urlsplit(settings.warehouse_dsn).scheme == "chdb"
         self._options = EMBEDDED_OPTIONS | {"max_server_memory_usage": own.engine_bytes}
         self._ready = False
-        self.loads = Lane("load", 1, lambda: self._connect(LOADING))
-        self._mirrors = Lane("mirror", 1, lambda: self._connect(MIRRORING))
-        self._lookups = Lane("lookup", own.lookup_threads, lambda: self._connect(_lookup_limits(own)))
-        self._definitions = Lane("definition", 1, lambda: self._connect(_definition_limits(own)))
-        self._health = Lane("health", 1, lambda: self._connect(_lookup_limits(own)))
+        self.loads = self._lane("load", 1, LOADING)
+        self._mirrors = self._lane("mirror", 1, MIRRORING)
+        self._lookups = self._lane("lookup", own.lookup_threads, _lookup_limits(own))
+        self._definitions = self._lane("definition", 1, _definition_limits(own))
+        self._health = self._lane("health", 1, _lookup_limits(own))
 
     @property
     def mirrors(self) -> Lane:
@@ -135,9 +152,14 @@ class Engine:
             raise Unavailable
         return lane
 
+    def _lane(self, name: str, threads: int, limits: Limits) -> Lane:
+        # A server sets broken parts aside by itself, or its operator does.
+        repair = broken_parts.set_aside if self._is_embedded else None
+        return Lane(name, threads, lambda: self._connect(limits), repair)
+
     def _connect(self, limits: Limits) -> Client:
         dsn = self._settings.warehouse_dsn
-        if urlsplit(dsn).scheme != "chdb":
+        if not self._is_embedded:
             return clickhouse_connect.get_client(dsn=dsn, settings={**EVERYWHERE, **limits}, tz_mode="aware")
         return clickhouse_connect.get_client(
             dsn=dsn, settings={**EVERYWHERE, **limits}, tz_mode="aware", chdb_options=self._options

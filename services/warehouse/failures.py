@@ -10,6 +10,9 @@ from services.kit.errors import Invalid, Unavailable
 # Numbers of src/Common/ErrorCodes.cpp in ClickHouse.
 TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED, QUERY_WAS_CANCELLED = 159, 160, 241, 394
 
+# A part of a table is not as it was written; and a table that is being loaded anew, or could not be.
+ATTEMPT_TO_READ_AFTER_EOF, CANNOT_READ_ALL_DATA, CORRUPTED_DATA, UNKNOWN_TABLE = 32, 33, 246, 60
+
 # What the parsers of text, numbers, times and UUIDs raise, and a row that breaks a rule of its table.
 _UNREADABLE = frozenset({6, 25, 26, 27, 32, 33, 38, 41, 53, 69, 72, 117, 376, 407, 467, 469})
 
@@ -37,9 +40,22 @@ def is_unreadable(error: ClickHouseError) -> bool:
     says so, or up to 3.11.2 leaves it empty.
     """
     cause = error.__cause__
-    return (
+    return not is_broken(error) and (
         code_of(error) in _UNREADABLE or isinstance(cause, UnicodeDecodeError) or (cause is not None and not str(cause))
     )
+
+
+def is_broken(error: ClickHouseError) -> bool:
+    """Whether a query failed for what is stored: a part that cannot be read, or a table that is not loaded."""
+    code = code_of(error)
+    if code not in (ATTEMPT_TO_READ_AFTER_EOF, CANNOT_READ_ALL_DATA):
+        return code in (CORRUPTED_DATA, UNKNOWN_TABLE)
+    # The last step the engine names is its own word; before it there may be a piece of the rows.
+    _, executing, step = str(error).rpartition("While executing ")
+    if executing:
+        return "MergeTree" in step
+    # Before the first step only a part's statistics are read, and a parser names the row.
+    return code == CANNOT_READ_ALL_DATA and "(at row" not in str(error)
 
 
 @contextmanager
@@ -54,6 +70,6 @@ def told_to_callers() -> Iterator[None]:
             raise (Unavailable if "(total)" in str(error) else TooCostly) from error
         if code in (TIMEOUT_EXCEEDED, TOO_SLOW):
             raise TooSlow from error
-        if code == QUERY_WAS_CANCELLED or (code is None and isinstance(error, OperationalError)):
+        if is_broken(error) or code == QUERY_WAS_CANCELLED or (code is None and isinstance(error, OperationalError)):
             raise Unavailable from error
         raise
