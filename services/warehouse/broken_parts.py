@@ -21,7 +21,7 @@ _one_at_a_time = threading.Lock()
 
 
 def set_aside(client: Client, error: ClickHouseError) -> None:
-    """Loads all tables anew when a part cannot be read; for a table that is missing, those that are not loaded.
+    """Loads all tables anew after an error; for a table that is missing, those that are not loaded.
 
     Does nothing while another thread does so. Queries that run go on, and new ones fail meanwhile. A table that cannot
     be loaded is tried again with the next error.

@@ -18,7 +18,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from services.kit.errors import Unavailable
 from services.kit.settings import Settings
 from services.warehouse import broken_parts, schema
-from services.warehouse.failures import is_broken, told_to_callers
+from services.warehouse.failures import NOT_ENOUGH_SPACE, code_of, is_broken, told_to_callers
 from services.warehouse.settings import MIB, WarehouseSettings
 
 log = logging.getLogger("warehouse")
@@ -61,13 +61,15 @@ MIRRORING: Limits = LOADING | {"input_format_null_as_default": 0}
 class Lane:
     """Threads that each keep one client: calls on a shared client would wait for each other.
 
-    `repair` is called when what is stored cannot be read; the call that met it fails.
+    `repair` is called when what is stored cannot be read; the call that met it fails. It is called too when a disk that
+    was full has room again: a merge may have left a part that nobody read yet.
     """
 
     def __init__(self, name: str, threads: int, connect: Callable[[], Client], repair: Repair | None) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._connect = connect
         self._repair = repair
+        self._full: ClickHouseError | None = None
         self._local = threading.local()
 
     async def run(self, work: Work[T]) -> T:
@@ -88,13 +90,19 @@ class Lane:
         if client is None:
             client = self._local.client = self._connect()
         try:
-            return work(client)
+            done = work(client)
         except ClickHouseError as error:
+            if code_of(error) == NOT_ENOUGH_SPACE:
+                self._full = error
             if is_broken(error):
                 log.error("what is stored cannot be read: %s", error)
                 if self._repair:
                     self._repair(client, error)
             raise
+        if self._full and self._repair:
+            self._repair(client, self._full)
+        self._full = None
+        return done
 
 
 class Engine:

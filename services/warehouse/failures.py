@@ -8,7 +8,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, Error, Operati
 from services.kit.errors import Invalid, Unavailable
 
 # Numbers of src/Common/ErrorCodes.cpp in ClickHouse.
-TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED, QUERY_WAS_CANCELLED = 159, 160, 241, 394
+TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED, NOT_ENOUGH_SPACE, QUERY_WAS_CANCELLED = 159, 160, 241, 243, 394
 
 # A part of a table is not as it was written; and a table that is being loaded anew, or could not be.
 ATTEMPT_TO_READ_AFTER_EOF, CANNOT_READ_ALL_DATA, CORRUPTED_DATA, UNKNOWN_TABLE = 32, 33, 246, 60

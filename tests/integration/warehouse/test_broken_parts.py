@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
 from services.warehouse import schema, store
 from services.warehouse.broken_parts import DETACHED, set_aside
@@ -125,3 +126,22 @@ def test_a_table_that_cannot_be_loaded_keeps_no_other_away_and_is_tried_again(
     case = partial(with_tables_that_are_not_loaded, directory)
     found = other_process.submit(in_a_warehouse, directory, case).result()
     assert found == (True, ["users"], STORED, True, 4 * USERS)
+
+
+def with_a_broken_part_that_nobody_reads(client: Client, lane: Lane) -> object:
+    merge_to_a_broken_part(client, "users")
+
+    def meet_a_full_disk(_: Client) -> None:
+        raise DatabaseError("Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space", code=243)
+
+    with suppress(ClickHouseError):
+        asyncio.run(lane.run(meet_a_full_disk))
+    asyncio.run(lane.run(partial(insert, batch_id=4)))
+    return users(client)
+
+
+def test_a_broken_part_is_set_aside_unread_when_there_is_room_again(
+    tmp_path: Path, other_process: ProcessPoolExecutor
+) -> None:
+    found = other_process.submit(in_a_warehouse, tmp_path / "warehouse", with_a_broken_part_that_nobody_reads).result()
+    assert found == 4 * USERS
