@@ -2,7 +2,9 @@
 
 import asyncio
 import signal
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import uvloop
 from granian.constants import Interfaces
@@ -40,23 +42,23 @@ def listener_on(address: str, app: App) -> Server:
     return Server(app, address=host, port=int(port), interface=Interfaces.RSGI)
 
 
-def counting(settings: Settings) -> tuple[Limits, Store | None]:
-    """The limits, and the store that edges share for them, if there is one."""
+def counting(settings: Settings) -> tuple[Limits, Sequence[Callable[[], Coroutine[Any, Any, None]]]]:
+    """The limits, and what keeps them together with those of other edges, if they share a store."""
     tenants, addresses = Counts(), Counts(most=MAX_ADDRESSES)
-    store = None if settings.ratelimit_url == "memory://" else Store(settings.ratelimit_url)
-    limits = Limits(
-        tenants=SharedCounts(store, tenants) if store else tenants,
-        addresses=SharedCounts(store, addresses) if store else addresses,
-        stranger_calls=settings.stranger_requests_per_minute,
-    )
-    return limits, store
+    stranger_calls = settings.stranger_requests_per_minute
+    if settings.ratelimit_url == "memory://":
+        return Limits(tenants=tenants, addresses=addresses, stranger_calls=stranger_calls), ()
+    store = Store(settings.ratelimit_url)
+    shared = SharedCounts(store, tenants)
+    limits = Limits(tenants=shared, addresses=SharedCounts(store, addresses), stranger_calls=stranger_calls)
+    return limits, (store.watch, shared.share)
 
 
 async def main(settings: Settings) -> None:
     identity_key = private_key(settings, INTERNAL_KEY)
     identity = IdentityClient(connect(settings, "identity"), identity_key)
     listener, usage = Listener(settings, "credentials"), KeyUsage()
-    limits, store = counting(settings)
+    limits, sharing = counting(settings)
     credentials = Credentials(identity=identity, listening=listener.is_current, limits=limits)
     door = Door(
         routes=RouteTable(public_services()),
@@ -73,9 +75,8 @@ async def main(settings: Settings) -> None:
         background = [
             group.create_task(listener.run(credentials.forget, credentials.forget_all)),
             group.create_task(usage.run(identity)),
+            *(group.create_task(keep()) for keep in sharing),
         ]
-        if store:
-            background.append(group.create_task(store.watch()))
         await server.serve()
         for task in background:
             task.cancel()

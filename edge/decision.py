@@ -14,7 +14,7 @@ from edge.limits import Limits
 from edge.parameters import check_query
 from edge.routes import Route, RouteTable
 from services.kit import access
-from services.kit.caller import ADDRESS_HEADER, IDENTITY_HEADER, REQUEST_ID_HEADER, Caller
+from services.kit.caller import ADDRESS_HEADER, CALLS_HEADER, IDENTITY_HEADER, REQUEST_ID_HEADER, Caller
 from services.kit.errors import Failure, NotFound, Retryable, Unauthenticated
 from services.kit.failures import HTTP_BODY, HTTP_CODE, RETRY_AFTER, status_of
 
@@ -92,6 +92,8 @@ class Door:
         decided = [(IDENTITY_HEADER, known.signed_identity(self.identity_key)), *standing]
         if route.success_status:
             decided.append((SUCCESS_HEADER, str(route.success_status)))
+        if route.tells_calls:
+            decided.append((CALLS_HEADER, str(await self.limits.made(known.caller.tenant_id))))
         return Answer(status=200, headers=decided)
 
     async def _caller(self, found: Route | Failure, headers: Headers) -> Known:

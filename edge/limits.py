@@ -58,9 +58,14 @@ class Limits:
         now = int(self.clock())
         left = MINUTE_SECONDS - now % MINUTE_SECONDS
         if not limit:
+            self.tenants.note(f"tenant:{tenant_id}", now // MINUTE_SECONDS)
             return Standing(limit=ANY_NUMBER, calls=0, seconds_left=left)
         calls = await self.tenants.add(f"tenant:{tenant_id}", now // MINUTE_SECONDS, limit)
         return Standing(limit=limit, calls=calls, seconds_left=left)
+
+    async def made(self, tenant_id: int) -> int:
+        """How many calls a tenant has made in this minute, as far as its plan let it."""
+        return await self.tenants.made(f"tenant:{tenant_id}", int(self.clock()) // MINUTE_SECONDS)
 
     async def stranger(self, address: str) -> None:
         """Counts a call from an address without valid credentials. Raises AddressExhausted."""

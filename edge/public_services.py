@@ -2,10 +2,11 @@
 
 from google.protobuf.descriptor import ServiceDescriptor
 
+from services.gen.segops.analytics.v1 import analytics_pb2
 from services.gen.segops.connectors.v1 import connectors_pb2
 from services.gen.segops.identity.v1 import identity_pb2, team_pb2, tenants_pb2
 from services.gen.segops.ingestion.v1 import ingestion_pb2, schemas_pb2, shopify_pb2, tracking_pb2
-from services.gen.segops.profiles.v1 import profiles_pb2
+from services.gen.segops.profiles.v1 import erasures_pb2, explain_pb2, links_pb2, profiles_pb2
 from services.gen.segops.segments.v1 import segments_pb2
 
 PUBLIC_SERVICES: dict[str, tuple[ServiceDescriptor, ...]] = {
@@ -22,7 +23,13 @@ PUBLIC_SERVICES: dict[str, tuple[ServiceDescriptor, ...]] = {
     ),
     "segments": (segments_pb2.DESCRIPTOR.services_by_name["SegmentsService"],),
     "connectors": (connectors_pb2.DESCRIPTOR.services_by_name["ConnectorsService"],),
-    "profiles": (profiles_pb2.DESCRIPTOR.services_by_name["ProfilesService"],),
+    "profiles": (
+        profiles_pb2.DESCRIPTOR.services_by_name["ProfilesService"],
+        links_pb2.DESCRIPTOR.services_by_name["LinksService"],
+        erasures_pb2.DESCRIPTOR.services_by_name["ErasureService"],
+        explain_pb2.DESCRIPTOR.services_by_name["ExplainService"],
+        analytics_pb2.DESCRIPTOR.services_by_name["AnalyticsService"],
+    ),
 }
 
 

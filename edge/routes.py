@@ -35,6 +35,8 @@ class Route:
     access: int
     # HTTP status of a success; 0 for 200.
     success_status: int = 0
+    # Whether the service is told how many calls the tenant has made.
+    tells_calls: bool = False
     has_body: bool = False
     # Fields with whole numbers, by position in the path.
     path_integers: tuple[int, ...] = ()
@@ -103,7 +105,7 @@ class RouteTable:
         if access in INSIDE:
             return
         rpc = f"/{method.containing_service.full_name}/{method.name}"
-        self._rpcs[rpc] = Route(rpc=rpc, access=access)
+        self._rpcs[rpc] = Route(rpc=rpc, access=access, tells_calls=options.Extensions[access_pb2.tells_api_calls])
         rule = options.Extensions[annotations_pb2.http]
         for binding in (rule, *rule.additional_bindings):
             self._add_binding(binding, method, rpc, access)
@@ -122,6 +124,7 @@ class RouteTable:
             rpc=rpc,
             access=access,
             success_status=method.GetOptions().Extensions[access_pb2.success_status],
+            tells_calls=method.GetOptions().Extensions[access_pb2.tells_api_calls],
             has_body=bool(rule.body),
             path_integers=tuple(place for name, place in variables.items() if fields[name].cpp_type == INT32),
             parameters={

@@ -23,6 +23,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         # Stand-ins for the outside world listen on this machine.
         "SEGOPS_OUTBOUND_ALLOW": "127.0.0.1",
         "SEGOPS_IDENTITY_KEY_PUBLICATION_SECONDS": "2",
+        "SEGOPS_ERASURE_GRACE_SECONDS": "3",
     }
     running = Running(home, *programs, variables=variables)
     url = f"http://127.0.0.1:{running.settings.edge_port}"

@@ -9,8 +9,11 @@ from services.connectors.delivering import Deliverer
 from services.connectors.destinations import TYPES
 from services.connectors.destinations.settings import DestinationSettings, means
 from services.connectors.editing import Activations
+from services.connectors.erasing import Eraser
+from services.connectors.erasure_servicer import ErasureServicer
 from services.connectors.forgetting import FORGET_SECONDS, Forgetter
 from services.connectors.outbound import Outbound
+from services.connectors.removals import CHECK_SECONDS, queue_due
 from services.connectors.renewal import renew_secrets
 from services.connectors.sending import Sender
 from services.connectors.servicer import ConnectorsServicer
@@ -19,7 +22,7 @@ from services.connectors.sync_destinations import Destinations
 from services.connectors.sync_jobs import SYNCS, SyncQueue
 from services.connectors.verifying import Verifier
 from services.connectors.webhooks import Webhooks
-from services.gen.segops.connectors.v1 import connectors_pb2_grpc
+from services.gen.segops.connectors.v1 import connectors_pb2_grpc, erasure_pb2_grpc
 from services.kit.idempotency import Answers
 from services.kit.jobs import Jobs
 from services.kit.keys import CONNECTORS_KEY, secret
@@ -57,7 +60,8 @@ async def main(settings: Settings) -> None:
     await service.resources.enter_async_context(Deliverer(at_work, sender, own.patience).working())
     forgetter = Forgetter(database, keep_days=own.keep_days)
     renewing = until_done(partial(renew_secrets, database, vault))
-    for work in (renewing, repeat(FORGET_SECONDS, forgetter.forget)):
+    removing = repeat(CHECK_SECONDS, partial(queue_due, at_work, syncs))
+    for work in (renewing, repeat(FORGET_SECONDS, forgetter.forget), removing):
         service.resources.callback(asyncio.create_task(work).cancel)
     activations = Activations(database, vault, syncs, TYPES, outbound)
     verifier = Verifier(database, destinations, syncs)
@@ -65,7 +69,8 @@ async def main(settings: Settings) -> None:
     connectors_pb2_grpc.add_ConnectorsServiceServicer_to_server(
         ConnectorsServicer(database, activations, verifier, webhooks), service.server
     )
-    await service.serve("segops.connectors.v1.ConnectorsService")
+    erasure_pb2_grpc.add_ErasureServiceServicer_to_server(ErasureServicer(Eraser(database, syncs)), service.server)
+    await service.serve("segops.connectors.v1.ConnectorsService", "segops.connectors.v1.ErasureService")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from functools import partial
 
 from services.connectors import store
 from services.connectors.queueing import Queue
+from services.connectors.removals import Removals
 from services.connectors.sync_chunks import Changed, cut, send_in_order
 from services.connectors.sync_destinations import Destinations
 from services.connectors.sync_difference import difference
@@ -48,6 +49,7 @@ class Syncer:
         self._database = database
         self._queue = queue
         self._failures = Failures(destinations, queue, patience, now)
+        self._removals = Removals(database, destinations, patience, now)
         self._steps = Steps(database, destinations, self._failures, window_rows=window_rows, now=now)
         self._turn = turn
         self._now = now
@@ -55,9 +57,10 @@ class Syncer:
     async def run(self, tenant_id: int, activation_id: int) -> None:
         """Syncs a connector that waits for it, or records why it cannot be synced and queues the next attempt.
 
-        Raises Unavailable when our own database is away.
+        First the destination is told of users who were erased. Raises Unavailable when our own database is away.
         """
         ends = self._now() + self._turn
+        await self._removals.tell(tenant_id, activation_id)
         while step := await self._steps.begin(tenant_id, activation_id):
             try:
                 await self._go(step, ends)

@@ -42,6 +42,7 @@ from services.kit.repeating import repeat
 from services.kit.server import Service, identity_from_header, run
 from services.kit.settings import Settings
 from services.kit.vault import Vault
+from services.kit.visitor_links import VisitorLinks
 
 
 def identity_or_secret(settings: Settings) -> Authenticate:
@@ -80,7 +81,9 @@ async def main(settings: Settings) -> None:
         first=partial(first_key, settings),
     )
     keys = ApiKeys(database=database, vault=vault)
-    sessions = Sessions(database=database, vault=vault, keys=signing_keys)
+    links = VisitorLinks(settings)
+    service.resources.push_async_callback(links.close)
+    sessions = Sessions(database=database, vault=vault, keys=signing_keys, links=links)
     # A flood of people who sign in takes these connections, and no others.
     sign_in_database = Database.connect(settings, role=IDENTITY_ROLE, pool_size=2)
     service.resources.push_async_callback(sign_in_database.close)

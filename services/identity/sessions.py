@@ -18,9 +18,9 @@ from services.kit.errors import Forbidden, Invalid, Unauthenticated
 from services.kit.postgres import Database
 from services.kit.texts import CONTROL
 from services.kit.vault import Vault
+from services.kit.visitor_links import ANONYMOUS, VisitorLinks
 
 MAX_USER_ID = 256
-ANONYMOUS = "anon_"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,8 +34,13 @@ class Visitor:
 
     @property
     def uid(self) -> str:
-        """The user id of the visitor's events. The prefix keeps an anonymous id from being a user's."""
-        return self.user_id or f"{ANONYMOUS}{self.anonymous_id}"
+        """The user id of the visitor's events."""
+        return self.user_id or self.visitor_id
+
+    @property
+    def visitor_id(self) -> str:
+        """The user id of events that were sent under the anonymous id."""
+        return f"{ANONYMOUS}{self.anonymous_id}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,11 +59,13 @@ class Sessions:
     database: Database
     vault: Vault
     keys: SigningKeys
+    links: VisitorLinks
 
     async def open(self, caller: Caller, *, origin: str, visitor: Visitor) -> Session:
         """A session for a visitor of the page at `origin`, with the caller's key.
 
-        Raises Forbidden, and Unauthenticated when the key was revoked meanwhile.
+        One who names both ids is linked: what the visitor did is the user's. Raises Forbidden, Unauthenticated when the
+        key was revoked meanwhile, and Unavailable when nobody can be linked.
         """
         async with self.database.tenant(caller.tenant) as connection:
             key = await store.key_by_id(connection, caller.key_id or 0)
@@ -70,6 +77,8 @@ class Sessions:
         # Of its own: the role of a tenant's transactions may not read the signing keys.
         async with self.database.system() as connection:
             signer = await self.keys.signer(connection)
+        if visitor.user_id and visitor.anonymous_id:
+            await self.links.link(caller.tenant, [(visitor.visitor_id, visitor.user_id)])
         token, expires_at = signer.session(tenant_id=caller.tenant, key_id=key.id, uid=visitor.uid)
         return Session(token=token, expires_at=expires_at, uid=visitor.uid)
 

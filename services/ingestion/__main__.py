@@ -3,7 +3,17 @@
 import asyncio
 from datetime import UTC, datetime
 
-from services.gen.segops.ingestion.v1 import ingestion_pb2_grpc, schemas_pb2_grpc, shopify_pb2_grpc, tracking_pb2_grpc
+from services.gen.segops.ingestion.v1 import (
+    checks_pb2_grpc,
+    erasure_pb2_grpc,
+    ingestion_pb2_grpc,
+    schemas_pb2_grpc,
+    shopify_pb2_grpc,
+    tracking_pb2_grpc,
+)
+from services.ingestion.check_servicer import EventCheckServicer
+from services.ingestion.erasing import Eraser
+from services.ingestion.erasure_servicer import ErasureServicer
 from services.ingestion.error_list import FORGET_SECONDS, ErrorList
 from services.ingestion.grouping import GroupCommit
 from services.ingestion.intake import Intake
@@ -26,10 +36,12 @@ from services.kit.idempotency import Answers
 from services.kit.keys import INGESTION_KEY, secret
 from services.kit.listening import Listener
 from services.kit.postgres import Database
+from services.kit.pseudonyms import Pseudonyms
 from services.kit.repeating import repeat
 from services.kit.server import Service, run
 from services.kit.settings import Settings
 from services.kit.vault import Vault
+from services.kit.visitor_links import VisitorLinks
 
 
 async def main(settings: Settings) -> None:
@@ -47,7 +59,7 @@ async def main(settings: Settings) -> None:
     # Not the pool of those who read lists: taking events must not wait for them.
     limits = Database.connect(settings, pool_size=4)
     service.resources.push_async_callback(limits.close)
-    rules = TenantRules(limits, Listener(settings, "ingestion"))
+    rules = TenantRules(limits, Listener(settings, "ingestion"), Pseudonyms.of_installation(settings))
     service.resources.push_async_callback(rules.close)
     quota = MonthlyQuota(limits, rules.plan)
     service.resources.push_async_callback(quota.close)
@@ -63,9 +75,12 @@ async def main(settings: Settings) -> None:
     )
     servicer = IngestionServicer(intake, errors, warehouse)
     ingestion_pb2_grpc.add_IngestionServiceServicer_to_server(servicer, service.server)
+    checks_pb2_grpc.add_EventCheckServiceServicer_to_server(EventCheckServicer(intake), service.server)
     schemas = SchemaServicer(SchemaRegistry(database))
     schemas_pb2_grpc.add_SchemaServiceServicer_to_server(schemas, service.server)
-    tracking_pb2_grpc.add_TrackingServiceServicer_to_server(TrackingServicer(Tracking(intake)), service.server)
+    links = VisitorLinks(settings)
+    service.resources.push_async_callback(links.close)
+    tracking_pb2_grpc.add_TrackingServiceServicer_to_server(TrackingServicer(Tracking(intake, links)), service.server)
     # A webhook keeps its connection until its event is on disk.
     shops = Database.connect(settings)
     service.resources.push_async_callback(shops.close)
@@ -74,8 +89,12 @@ async def main(settings: Settings) -> None:
     service.resources.callback(asyncio.create_task(repeat(FORGET_SECONDS, receiver.forget)).cancel)
     shopify = ShopifyServicer(receiver, ShopifyIntegrations(database, vault))
     shopify_pb2_grpc.add_ShopifyServiceServicer_to_server(shopify, service.server)
+    erasure_pb2_grpc.add_ErasureServiceServicer_to_server(ErasureServicer(Eraser(database, errors)), service.server)
     await service.serve(
-        *(f"segops.ingestion.v1.{name}Service" for name in ("Ingestion", "Schema", "Shopify", "Tracking"))
+        *(
+            f"segops.ingestion.v1.{name}Service"
+            for name in ("Erasure", "EventCheck", "Ingestion", "Schema", "Shopify", "Tracking")
+        )
     )
 
 

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
@@ -41,6 +42,12 @@ class ErrorList:
         self._waiting.extend((tenant_id, error) for error in errors[:room])
         self._dropped += max(0, len(errors) - room)
         self._arrived.set()
+
+    def unname(self, tenant_id: int, user_ids: Collection[str]) -> None:
+        """Takes the names of users off errors that are not written yet."""
+        for index, (owner, error) in enumerate(self._waiting):
+            if owner == tenant_id and error.user_id in user_ids:
+                self._waiting[index] = (owner, replace(error, user_id=""))
 
     async def page(self, tenant_id: int, page: Page, event_type: str = "") -> tuple[int, list[EventError]]:
         """How many errors a tenant has, of an event type if one is given, and a page of them, newest first.

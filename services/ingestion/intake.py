@@ -9,6 +9,7 @@ from typing import Protocol
 
 from services.ingestion import batches, bodies, events, rows, schemas, times
 from services.ingestion.batches import Batch, Refused
+from services.ingestion.erased import Erased
 from services.ingestion.rows import Columns, Rows
 from services.ingestion.schemas import Schema
 from services.ingestion.store import EventError
@@ -43,6 +44,9 @@ class Rules(Protocol):
 
     async def schemas(self, tenant_id: int) -> Mapping[str, Schema]:
         """The schemas by event type, at most one second old. Raises Unavailable."""
+
+    async def erased(self, tenant_id: int) -> Erased:
+        """The users who were erased, at most one second old. Raises Unavailable."""
 
 
 class Quota(Protocol):
@@ -87,6 +91,14 @@ class Taken:
     refused: Sequence[Refused]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checked:
+    """An event that is not taken, and whether it would be a duplicate."""
+
+    event: events.Event
+    duplicate: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Intake:
     """Checks, encodes and stores events, and lists those it refuses."""
@@ -101,14 +113,19 @@ class Intake:
     async def track(self, sender: Sender, body: bytes) -> Taken:
         """Takes the one event in a JSON body. Raises Invalid with every wrong field, QuotaExceeded and Unavailable."""
         received_at = self.clock()
-        text = bodies.compact(body)
-        if not text.startswith(b"{"):
-            raise Invalid(detail="The body must be a JSON object.")
-        batch = batches.parse_events([text], received_at, sender.uid)
-        taken = await self._take(sender, received_at, await self._checked(sender, batch))
+        taken = await self._take(sender, received_at, await self._one(sender, body, received_at))
         if taken.refused:
             raise taken.refused[0].error
         return taken
+
+    async def check(self, sender: Sender, body: bytes) -> Checked:
+        """The event in a JSON body as it would be stored. Raises Invalid with every wrong field, and Unavailable."""
+        batch = await self._one(sender, body, self.clock())
+        if batch.refused:
+            raise batch.refused[0].error
+        (message_id,) = _named(batch, sender).message_ids
+        known = await self.known.count([rows.derived_id(sender.tenant_id, message_id)]) if message_id else 0
+        return Checked(event=events.Event(*(column[0] for column in batch.columns)), duplicate=known > 0)
 
     async def track_batch(self, sender: Sender, body: bytes) -> Taken:
         """Takes the valid ones of the events in a JSON body.
@@ -129,10 +146,20 @@ class Intake:
         batch = replace(batch, refused=[*batch.refused, *unreadable])
         return await self._take(sender, received_at, await self._checked(sender, batch))
 
+    async def _one(self, sender: Sender, body: bytes, received_at: datetime) -> Batch:
+        text = bodies.compact(body)
+        if not text.startswith(b"{"):
+            raise Invalid(detail="The body must be a JSON object.")
+        return await self._checked(sender, batches.parse_events([text], received_at, sender.uid))
+
     async def _checked(self, sender: Sender, batch: Batch) -> Batch:
-        """The batch without those of its events that break their schema, others as their schema wants them."""
+        """The batch without those of its events that break their schema, others as their schema wants them.
+
+        Users who were erased are not in it.
+        """
         declared = await self.rules.schemas(sender.tenant_id)
-        return schemas.apply(declared, batch) if declared else batch
+        erased = await self.rules.erased(sender.tenant_id)
+        return erased.apply(schemas.apply(declared, batch) if declared else batch)
 
     async def _take(self, sender: Sender, received_at: datetime, batch: Batch) -> Taken:
         tenant_id = sender.tenant_id

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from services.ingestion import quota_store, schema_store
+from services.ingestion import erasure_store, quota_store, schema_store
+from services.ingestion.erased import Erased
 from services.ingestion.questions import Questions
 from services.ingestion.schemas import Schema, read_schema
 from services.kit.errors import Unavailable
 from services.kit.listening import Listener
 from services.kit.plans import PLANS, Plan
 from services.kit.postgres import Database
+from services.kit.pseudonyms import Pseudonyms
 
 # Forgetting is immediate; this only bounds memory.
 MAX_REMEMBERED = 100_000
@@ -20,10 +22,11 @@ NO_SCHEMAS: Mapping[str, Schema] = {}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Rules:
-    """A tenant's plan, and its schemas by event type."""
+    """A tenant's plan, its schemas by event type, and its users who were erased."""
 
     plan: Plan
     schemas: Mapping[str, Schema]
+    erased: Erased
 
 
 class TenantRules:
@@ -33,8 +36,9 @@ class TenantRules:
     not answer, the last that was known of a tenant holds: nobody can change it meanwhile.
     """
 
-    def __init__(self, database: Database, listener: Listener) -> None:
+    def __init__(self, database: Database, listener: Listener, pseudonyms: Pseudonyms) -> None:
         self._database = database
+        self._pseudonyms = pseudonyms
         self._is_listening = listener.is_connected
         self._listening = asyncio.create_task(listener.run(self._forget, self._forget_all))
         self._loads: Questions[int, _Rules] = Questions()
@@ -45,6 +49,10 @@ class TenantRules:
     async def schemas(self, tenant_id: int) -> Mapping[str, Schema]:
         """The schemas by event type, at most one second old. Raises Unavailable."""
         return (await self._rules(tenant_id)).schemas
+
+    async def erased(self, tenant_id: int) -> Erased:
+        """The users who were erased, at most one second old. Raises Unavailable."""
+        return (await self._rules(tenant_id)).erased
 
     async def plan(self, tenant_id: int) -> Plan:
         """The plan, at most one second old. Raises Unavailable."""
@@ -70,10 +78,12 @@ class TenantRules:
         async with self._database.tenant(tenant_id) as connection:
             plan = await quota_store.plan_of(connection, tenant_id)
             declared = await schema_store.all_properties(connection)
+            until = await erasure_store.erased_until(connection)
         # What is no tenant's any more has no limit.
         rules = _Rules(
             plan=PLANS[plan or "enterprise"],
             schemas={event_type: read_schema(event_type, text) for event_type, text in declared.items()} or NO_SCHEMAS,
+            erased=Erased(tenant_id=tenant_id, pseudonyms=self._pseudonyms, until=until),
         )
         if len(self._last) >= MAX_REMEMBERED:
             self._trusted.clear()

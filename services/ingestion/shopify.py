@@ -66,9 +66,11 @@ class ShopifyReceiver:
             )
             if not is_new:
                 return False
-            user_id = await _user_id(connection, tenant_id, webhook)
+            user_id = await _user_id(connection, webhook)
             event = webhook.event(user_id, f"shopify:{content_hash.hexdigest()}")
             taken = await self._intake.track_texts(Sender(tenant_id=tenant_id), [event])
+            if webhook.event_type == CHECKOUT_STARTED and webhook.references and not taken.refused:
+                await shopify_store.note_checkout(connection, tenant_id, webhook.references, user_id)
         return taken.queued > 0
 
     async def forget(self) -> None:
@@ -91,12 +93,9 @@ class ShopifyReceiver:
         return int(found.tenant_id)
 
 
-async def _user_id(connection: AsyncConnection, tenant_id: int, webhook: Webhook) -> str:
+async def _user_id(connection: AsyncConnection, webhook: Webhook) -> str:
     """Whose the event is, by the webhook or an earlier one of the same checkout; empty when nobody knows."""
-    references, user_id = webhook.references, webhook.user_id
-    if webhook.event_type == CHECKOUT_STARTED and user_id and references:
-        await shopify_store.note_checkout(connection, tenant_id, references, user_id)
-    if webhook.event_type == CHECKOUT_ABANDONED and not user_id:
-        owners = await shopify_store.checkout_owners(connection, references)
-        return next((owners[reference] for reference in references if reference in owners), "")
-    return user_id
+    if webhook.event_type == CHECKOUT_ABANDONED and not webhook.user_id:
+        owners = await shopify_store.checkout_owners(connection, webhook.references)
+        return next((owners[reference] for reference in webhook.references if reference in owners), "")
+    return webhook.user_id

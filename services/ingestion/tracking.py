@@ -1,19 +1,30 @@
 """Taking calls of Segment's tracking API."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Protocol
 
 from services.ingestion import bodies
 from services.ingestion.batches import Refused, texts_in
 from services.ingestion.intake import Intake, Sender, Taken
 from services.ingestion.tracking_calls import KINDS, as_sent, read_call
+from services.ingestion.tracking_links import link_in
 from services.kit.errors import Invalid
+from services.kit.visitor_links import Pair
+
+
+class Links(Protocol):
+    """Where visitors are linked to users."""
+
+    async def link(self, tenant_id: int, pairs: Collection[Pair]) -> None:
+        """Links each visitor who has no link yet to the user, all or none. Raises Unavailable."""
 
 
 class Tracking:
-    """Takes calls, by themselves and in batches."""
+    """Takes calls, by themselves and in batches. Who is said to be whom is linked before."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Intake, links: Links) -> None:
         self._intake = intake
+        self._links = links
 
     async def call(self, sender: Sender, kind_name: str, body: bytes) -> Taken:
         """Takes the one call in a JSON body. Raises Invalid with every wrong field, QuotaExceeded and Unavailable."""
@@ -34,11 +45,16 @@ class Tracking:
 
     async def _take(self, sender: Sender, calls: Sequence[bytes], kind_name: str = "") -> Taken:
         now = self._intake.clock()
-        texts, unreadable = [], []
+        erased = await self._intake.rules.erased(sender.tenant_id)
+        texts, unreadable, pairs = [], [], []
         for place, call in enumerate(calls):
             read = read_call(call, kind_name, place, now)
             if isinstance(read, Refused):
                 unreadable.append(read)
-            else:
-                texts.append(read)
+                continue
+            texts.append(read)
+            if (pair := link_in(call, kind_name, read, now)) and not erased.is_late(pair, read, now):
+                pairs.append(pair)
+        if pairs:
+            await self._links.link(sender.tenant_id, pairs)
         return await self._intake.track_texts(sender, texts, unreadable)

@@ -12,10 +12,9 @@ import msgspec
 from services.ingestion.batches import Refused
 from services.ingestion.events import REQUIRED, parse_event
 from services.kit.errors import Invalid
+from services.kit.visitor_links import ANONYMOUS
 
 Fields = Mapping[str, msgspec.Raw]
-
-ANONYMOUS = "anon_"
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ABSENT = msgspec.Raw(b"null")
@@ -52,12 +51,12 @@ def read_call(call: bytes, kind_name: str, place: int, now: datetime) -> bytes |
     if not call.startswith(b"{"):
         return call
     fields = _FIELDS.decode(call)
-    kind = KINDS.get(kind_name or _text(fields, "type"))
+    kind = KINDS.get(kind_name or text_of(fields, "type"))
     if kind is None:
         wrong = {"type": [f"Must be one of {', '.join(KINDS)}."]}
         return Refused(place=place, text=_event(_OF_NO_KIND, fields), error=Invalid(wrong))
     event = _event(kind, fields)
-    if not kind.needed or _text(fields, kind.needed):
+    if not kind.needed or text_of(fields, kind.needed):
         return event
     wrong = {kind.needed: ["Must be a string." if _is_given(fields, kind.needed) else REQUIRED]}
     try:
@@ -87,7 +86,7 @@ def _event(kind: Kind, fields: Fields) -> bytes:
 
 
 def _user_id(fields: Fields) -> object:
-    if bytes(fields.get("userId", _ABSENT)) in _NO_ID and (anonymous_id := _text(fields, "anonymousId")):
+    if bytes(fields.get("userId", _ABSENT)) in _NO_ID and (anonymous_id := text_of(fields, "anonymousId")):
         return ANONYMOUS + anonymous_id
     return _id(fields, "userId")
 
@@ -112,7 +111,7 @@ def _traits(fields: Fields) -> object:
 
 
 def _group(fields: Fields) -> object:
-    group = {"group_id": _text(fields, "groupId"), "traits": fields["traits"] if _is_given(fields, "traits") else {}}
+    group = {"group_id": text_of(fields, "groupId"), "traits": fields["traits"] if _is_given(fields, "traits") else {}}
     return {**group, "context": fields["context"]} if _is_given(fields, "context") else group
 
 
@@ -132,7 +131,7 @@ KINDS = {
     "group": Kind(event_type="group_joined", payload=_group, payload_name="traits", needed="groupId"),
     "alias": Kind(
         event_type="user_aliased",
-        payload=lambda fields: {"previous_id": _text(fields, "previousId")},
+        payload=lambda fields: {"previous_id": text_of(fields, "previousId")},
         payload_name="previousId",
         needed="previousId",
     ),
@@ -144,7 +143,7 @@ def _is_given(fields: Fields, name: str) -> bool:
     return bytes(fields.get(name, _ABSENT)) not in _EMPTY
 
 
-def _text(fields: Fields, name: str) -> str:
+def text_of(fields: Fields, name: str) -> str:
     """A text, or a number as text; empty for what is neither."""
     raw = bytes(fields.get(name, _ABSENT))
     if raw.startswith(b'"'):
@@ -154,4 +153,4 @@ def _text(fields: Fields, name: str) -> str:
 
 def _id(fields: Fields, name: str) -> object:
     """An id as a text, which may have been sent as a number; what is neither as it is, for the parser to refuse."""
-    return _text(fields, name) or fields.get(name)
+    return text_of(fields, name) or fields.get(name)

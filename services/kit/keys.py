@@ -17,6 +17,8 @@ ACCESS_KEY = "access_key.pem"
 # Lets a process ask the identity service for an identity; also keys the cursors, and the names of requests.
 SERVICE_SECRET = "service_secret"
 NATS_TOKEN = "nats_token"
+# Keys the pseudonyms of erased users, by which their late events are known: with another key those are taken again.
+ERASURE_KEY = "erasure_key"
 # Encrypts the secrets of connectors and webhooks where no setting names another key.
 CONNECTORS_KEY = "connectors_key"
 # The same for the secrets of shops.
@@ -28,7 +30,7 @@ IDENTITY_KEY = "identity_key"
 def ensure_secrets(settings: Settings) -> None:
     """Makes every key and secret that does not exist yet. Call it before any process that reads them starts."""
     settings.secrets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in (SERVICE_SECRET, NATS_TOKEN):
+    for name in (SERVICE_SECRET, NATS_TOKEN, ERASURE_KEY):
         _write_once(settings.secrets_dir / name, secrets.token_urlsafe(32).encode())
     for name in (CONNECTORS_KEY, INGESTION_KEY, IDENTITY_KEY):
         _write_once(settings.secrets_dir / name, Fernet.generate_key())

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from services.definition.attributes import CONTROL, has_control
 from services.definition.times import parse_time
 
 MAX_USER_ID = 256
@@ -11,11 +12,13 @@ FieldErrors = dict[str, list[str]]
 
 
 def check_text(name: str, value: str, limit: int, wrong: FieldErrors, *, required: bool = False) -> None:
-    """A text of up to `limit` characters."""
+    """A text of up to `limit` characters, none of them a control character."""
     if required and not value:
         wrong[name] = ["This field is required."]
     elif len(value) > limit:
         wrong[name] = [f"Use {limit} characters or fewer."]
+    elif has_control(value):
+        wrong[name] = [CONTROL]
 
 
 def check_time(name: str, value: str, wrong: FieldErrors) -> datetime | None:

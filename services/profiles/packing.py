@@ -25,9 +25,9 @@ def user_page(page: Page, found: warehouse_pb2.SearchUsersResponse) -> pb.UserPa
     )
 
 
-def user_profile(user: warehouse_pb2.UserProfile) -> pb.UserProfile:
+def user_profile(user_id: str, user: warehouse_pb2.UserProfile) -> pb.UserProfile:
     return pb.UserProfile(
-        user_id=user.user_id,
+        user_id=user_id,
         event_count=user.event_count,
         event_type_count=user.event_type_count,
         first_seen=user.first_seen,
@@ -48,6 +48,7 @@ def event_page(page: Page, found: warehouse_pb2.ListUserEventsResponse) -> pb.Us
                 occurred_at=event.occurred_at,
                 received_at=event.received_at,
                 payload=parse_object(event.payload),
+                user_id=event.user_id,
             )
             for event in found.events
         ],

@@ -1,6 +1,7 @@
 """Tables of the connectors service."""
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
     BigInteger,
     Boolean,
@@ -95,6 +96,23 @@ activation_logs = Table(
     CheckConstraint("status IN ('success', 'failed')", name="status"),
     Index("activation_logs_activation_id_id_idx", "activation_id", "id"),
     Index("activation_logs_synced_at_idx", "synced_at"),
+)
+
+# Which connectors tell their destination that users were erased: a row for each erasure and connector.
+erasure_removals = Table(
+    "erasure_removals",
+    metadata,
+    Column("erasure_id", Id, primary_key=True),
+    Column("activation_id", Id, ForeignKey("activations.id", ondelete="CASCADE"), primary_key=True),
+    Column("tenant_id", Id, nullable=False),
+    # Empty when the destination was told.
+    Column("user_ids", ARRAY(UserId), nullable=False, server_default="{}"),
+    # When it is told next; null until the ledger has forgotten the users, and when the destination was told.
+    Column("next_attempt_at", Moment),
+    Column("failing_since", Moment),
+    Column("last_error", Text),
+    Index("erasure_removals_activation_id_idx", "activation_id"),
+    Index("erasure_removals_next_attempt_at_idx", "next_attempt_at"),
 )
 
 webhooks = Table(

@@ -107,6 +107,7 @@ segment_runs = Table(
     Column("exited", Integer, nullable=False),
     Column("member_count", Integer, nullable=False),
     Index("segment_runs_segment_id_id_idx", "segment_id", "id"),
+    Index("segment_runs_segment_id_computed_at_idx", "segment_id", "computed_at"),
 )
 
 membership_changes = Table(

@@ -119,7 +119,7 @@ class Computer:
         """Writes ledger, membership and segment, and queues what has to be done after it."""
         written = await ledger_store.write_run(connection, run)
         if written.entered or written.exited:
-            await ledger_store.apply_run(connection, run.segment_id, written.id)
+            await ledger_store.apply_run(connection, run.segment_id, written.id, linked=evaluation.links > 0)
             await queue_dependents(connection, self._queue, run.tenant_id, run.segment_id)
         outcome = {
             "status": "computed",

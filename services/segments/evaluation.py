@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from services.kit.link_mirror import LinkMirror
 from services.kit.postgres import Database
 from services.segments import store
 from services.segments.fields import definition_errors
@@ -16,21 +17,24 @@ class Evaluation:
     """A definition and the instant to evaluate it at; the warehouse's current time when `now` is None.
 
     `past`: what happened since that instant does not count. `runs`: of each segment that is looked at, the last run of
-    its ledger that counts, 0 before the first; the warehouse has them.
+    its ledger that counts, 0 before the first. `links`: the version of the tenant's newest link between user ids, 0
+    without any. The warehouse has them.
     """
 
     definition: object
     now: datetime | None = None
     past: bool = False
     runs: Mapping[int, int] = field(default_factory=dict)
+    links: int = 0
 
 
 class Evaluations:
     """Checks definitions and makes them ready to evaluate, for the current caller's tenant."""
 
-    def __init__(self, database: Database, mirror: Mirror) -> None:
+    def __init__(self, database: Database, mirror: Mirror, links: LinkMirror) -> None:
         self._database = database
         self._mirror = mirror
+        self._links = links
 
     async def errors(self, tenant_id: int, definition: object, segment_id: int | None = None) -> list[str]:
         """Everything wrong with a definition that `segment_id` has, or is to have."""
@@ -52,10 +56,12 @@ class Evaluations:
         looked_at = set(references(definition).values())
         if beside is not None:
             looked_at.add(beside)
-        runs = await self._mirrored(tenant_id, looked_at) if looked_at else {}
-        return Evaluation(definition=definition, now=now, past=past, runs=runs)
+        links = await self._links.catch_up(self._database, tenant_id)
+        runs = await self.runs(tenant_id, looked_at) if looked_at else {}
+        return Evaluation(definition=definition, now=now, past=past, runs=runs, links=links)
 
-    async def _mirrored(self, tenant_id: int, segment_ids: Collection[int]) -> Mapping[int, int]:
+    async def runs(self, tenant_id: int, segment_ids: Collection[int]) -> Mapping[int, int]:
+        """Of each of these segments that there is the last run of its ledger; the warehouse has them."""
         async with self._database.tenant(tenant_id) as connection:
             runs = await store.keep_segments(connection, segment_ids)
             for segment_id, last_run in runs.items():

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kit.postgres import driver_connection
 from services.schema.segments import membership_changes, segment_runs
+from services.segments.erasure_store import being_erased
 
 # First half of the advisory locks that let one compute of a segment run at a time; the second half is the segment's id.
 COMPUTE_LOCK = 7_382_012
@@ -35,14 +36,21 @@ async def take_compute_turn(connection: AsyncConnection, segment_id: int) -> Non
 
 
 async def copy_matches(connection: AsyncConnection, chunks: AsyncIterable[bytes]) -> int:
-    """Streams user ids, one a line in COPY's text format, into the transaction's own table `matches`; how many."""
+    """Streams user ids, one a line in COPY's text format, into the transaction's own table `matches`; how many.
+
+    Whoever is being erased is left out.
+    """
     driver = driver_connection(connection)
     await driver.execute('CREATE TEMPORARY TABLE matches (user_id text COLLATE "C") ON COMMIT DROP')
     async with driver.cursor() as cursor:
         async with cursor.copy("COPY matches (user_id) FROM STDIN") as copy:
             async for chunk in chunks:
                 await copy.write(chunk)
-        return cursor.rowcount
+        count = cursor.rowcount
+    if gone := await being_erased(connection):
+        statement = text("DELETE FROM matches WHERE user_id = ANY (:user_ids)")
+        count -= (await connection.execute(statement, {"user_ids": list(gone)})).rowcount
+    return count
 
 
 async def write_run(connection: AsyncConnection, run: Run) -> Row[Any]:
@@ -66,8 +74,12 @@ async def write_run(connection: AsyncConnection, run: Run) -> Row[Any]:
     return (await connection.execute(statement, asdict(run))).one()
 
 
-async def apply_run(connection: AsyncConnection, segment_id: int, run_id: int) -> None:
-    """Changes the membership as the ledger says."""
+async def apply_run(connection: AsyncConnection, segment_id: int, run_id: int, *, linked: bool) -> None:
+    """Changes the membership as the ledger says.
+
+    `linked`: the tenant has links between user ids. Who leaves because another id stands for them now does not leave as
+    a person, who has been in since then.
+    """
     # An array and not a join: nobody has statistics of a run that is being written, and joins are planned badly.
     exits = text("""
         DELETE FROM memberships WHERE segment_id = :segment_id AND user_id = ANY (ARRAY(
@@ -80,7 +92,17 @@ async def apply_run(connection: AsyncConnection, segment_id: int, run_id: int) -
         FROM membership_changes AS changes JOIN segment_runs ON segment_runs.id = run_id
         WHERE changes.segment_id = :segment_id AND run_id = :run_id AND changes.entered
         ORDER BY user_id""")
-    for statement in (exits, entries):
+    since = text("""
+        WITH earlier AS (
+          SELECT links.person_id, min(members.entered_at) AS entered_at
+          FROM membership_changes AS changes
+          JOIN user_links AS links ON links.tenant_id = changes.tenant_id AND links.user_id = changes.user_id
+          JOIN memberships AS members ON members.segment_id = :segment_id AND members.user_id = changes.user_id
+          WHERE changes.segment_id = :segment_id AND run_id = :run_id AND NOT changes.entered
+          GROUP BY links.person_id)
+        UPDATE memberships SET entered_at = least(memberships.entered_at, earlier.entered_at)
+        FROM earlier WHERE memberships.segment_id = :segment_id AND memberships.user_id = earlier.person_id""")
+    for statement in (entries, since, exits) if linked else (exits, entries):
         await connection.execute(statement, {"segment_id": segment_id, "run_id": run_id})
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 
 from services.kit.errors import NotFound
 from services.kit.paging import Page
+from services.kit.persons import person_of
 from services.kit.postgres import Database
 from services.segments import store
 from services.segments.cursors import Cursors
@@ -62,7 +63,8 @@ async def segments_of_user(database: Database, tenant_id: int, user_id: str) -> 
     """The segments one user is in, by name; none for an unknown user. Raises Invalid."""
     raise_wrong(user_id=user_id_errors(user_id))
     async with database.tenant(tenant_id) as connection:
-        return await store.segments_of_user(connection, tenant_id, user_id)
+        person = await person_of(connection, tenant_id, user_id)
+        return await store.segments_of_user(connection, tenant_id, person.user_ids)
 
 
 async def page_of_members(

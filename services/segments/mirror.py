@@ -1,11 +1,11 @@
 """The mirror of ledgers in the warehouse, caught up when it is needed."""
 
-from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.kit.lines import whole_lines
 from services.segments import ledger_store
 
 CHUNK_BYTES = 4 * 1024 * 1024
@@ -42,16 +42,3 @@ class Mirror:
         async with aclosing(rows), aclosing(whole_lines(rows, CHUNK_BYTES)) as chunks:
             async for chunk in chunks:
                 await self._copy.append_changes(segment_id, chunk)
-
-
-async def whole_lines(parts: AsyncIterable[bytes], most: int) -> AsyncGenerator[bytes]:
-    """The bytes of `parts`, cut after line ends into chunks of at most `most` bytes. No line is longer than that."""
-    waiting = bytearray()
-    async for part in parts:
-        waiting += part
-        while len(waiting) > most:
-            end = waiting.rfind(b"\n", 0, most) + 1
-            yield bytes(waiting[:end])
-            del waiting[:end]
-    if waiting:
-        yield bytes(waiting)

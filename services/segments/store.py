@@ -175,12 +175,12 @@ async def stream_members(
     return rows.partitions()
 
 
-async def segments_of_user(connection: AsyncConnection, tenant_id: int, user_id: str) -> Sequence[Row[Any]]:
-    """The segments one user is in, by name."""
-    statement = (
-        select(segments)
-        .join(memberships, memberships.c.segment_id == segments.c.id)
-        .where(memberships.c.tenant_id == tenant_id, memberships.c.user_id == user_id)
-        .order_by(segments.c.name, segments.c.id)
+async def segments_of_user(
+    connection: AsyncConnection, tenant_id: int, user_ids: Collection[str]
+) -> Sequence[Row[Any]]:
+    """The segments that one of these ids of a user is in, by name."""
+    found = select(memberships.c.segment_id).where(
+        memberships.c.tenant_id == tenant_id, memberships.c.user_id.in_(user_ids)
     )
+    statement = select(segments).where(segments.c.id.in_(found)).order_by(segments.c.name, segments.c.id)
     return (await connection.execute(statement)).all()

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from services.gen.segops.warehouse.v1 import warehouse_pb2 as pb
 from services.gen.segops.warehouse.v1 import warehouse_pb2_grpc
 from services.kit.channel import call, connect, stream
+from services.kit.link_mirror import LinkMirror
 from services.kit.settings import Settings
 from services.kit.wire import timestamp
 from services.segments.diff import Diff
@@ -23,6 +24,7 @@ class Warehouse:
     def __init__(self, settings: Settings) -> None:
         self._channel = connect(settings, "warehouse")
         self._stub = warehouse_pb2_grpc.WarehouseServiceStub(self._channel)
+        self.links = LinkMirror(self._channel)
 
     async def preview(self, evaluation: Evaluation, limit: int) -> Preview:
         """How many users match, with up to `limit` ids."""
@@ -80,4 +82,5 @@ def _message(evaluation: Evaluation) -> pb.Evaluation:
         now=timestamp(evaluation.now) if evaluation.now else None,
         past=evaluation.past,
         runs=evaluation.runs,
+        links=evaluation.links,
     )

@@ -5,14 +5,25 @@ import logging
 import os
 import signal
 
-from services.gen.segops.warehouse.v1 import warehouse_pb2_grpc
+from services.gen.segops.warehouse.v1 import (
+    erasure_pb2_grpc,
+    explain_pb2_grpc,
+    links_pb2_grpc,
+    totals_pb2_grpc,
+    warehouse_pb2_grpc,
+)
 from services.kit.server import Service, run
 from services.kit.settings import Settings
 from services.warehouse.engine import Engine
+from services.warehouse.erasure_servicer import ErasureServicer
+from services.warehouse.explain_servicer import ExplainServicer
+from services.warehouse.links_servicer import LinkMirrorServicer
 from services.warehouse.loading.loader import Loader
 from services.warehouse.loading.replay import Replay
+from services.warehouse.purging import keep_purging
 from services.warehouse.servicer import WarehouseServicer
 from services.warehouse.settings import WarehouseSettings
+from services.warehouse.totals_servicer import TotalsServicer
 
 log = logging.getLogger("warehouse")
 
@@ -27,11 +38,22 @@ async def main(settings: Settings) -> None:
     loading = asyncio.create_task(loader.run())
     loading.add_done_callback(_end_process)
     service.resources.callback(loading.cancel)
+    service.resources.callback(asyncio.create_task(keep_purging(engine)).cancel)
     service.watch(engine.check)
     service.watch(loader.check)
     servicer = WarehouseServicer(engine, loader, Replay(own, engine, loader))
     warehouse_pb2_grpc.add_WarehouseServiceServicer_to_server(servicer, service.server)
-    await service.serve("segops.warehouse.v1.WarehouseService")
+    erasure_pb2_grpc.add_ErasureServiceServicer_to_server(ErasureServicer(engine, loader), service.server)
+    explain_pb2_grpc.add_ExplainServiceServicer_to_server(ExplainServicer(engine), service.server)
+    links_pb2_grpc.add_LinkMirrorServiceServicer_to_server(LinkMirrorServicer(engine, loader.erased), service.server)
+    totals_pb2_grpc.add_TotalsServiceServicer_to_server(TotalsServicer(engine), service.server)
+    await service.serve(
+        "segops.warehouse.v1.WarehouseService",
+        "segops.warehouse.v1.ErasureService",
+        "segops.warehouse.v1.ExplainService",
+        "segops.warehouse.v1.LinkMirrorService",
+        "segops.warehouse.v1.TotalsService",
+    )
 
 
 def _end_process(loading: "asyncio.Task[None]") -> None:

@@ -54,6 +54,10 @@ LOADING: Limits = {
     # No limit of its own: a block that is refused once is refused whenever it is tried again.
     "max_memory_usage": 0,
 }
+# Look-ups go first. A definition waits at each block while one runs, but for no longer than these milliseconds, so that
+# it gets on however many there are.
+FIRST: Limits = {"priority": 1}
+SECOND: Limits = {"priority": 10, "low_priority_query_wait_time_ms": 10}
 # NULL is no value of any column of a ledger.
 MIRRORING: Limits = LOADING | {"input_format_null_as_default": 0}
 
@@ -108,8 +112,8 @@ class Lane:
 class Engine:
     """The one place that opens the warehouse.
 
-    `loads` inserts, `mirrors` appends to the mirror of the ledgers, `lookups` answers short questions, `definitions`
-    evaluates one definition at a time.
+    `loads` inserts, `erasures` deletes, `mirrors` appends to the mirrors, `lookups` answers short questions,
+    `definitions` evaluates one definition at a time.
     """
 
     def __init__(self, settings: Settings, own: WarehouseSettings) -> None:
@@ -118,10 +122,16 @@ class Engine:
         self._options = EMBEDDED_OPTIONS | {"max_server_memory_usage": own.engine_bytes}
         self._ready = False
         self.loads = self._lane("load", 1, LOADING)
+        self._erasures = self._lane("erasure", 1, LOADING)
         self._mirrors = self._lane("mirror", 1, MIRRORING)
         self._lookups = self._lane("lookup", own.lookup_threads, _lookup_limits(own))
         self._definitions = self._lane("definition", 1, _definition_limits(own))
         self._health = self._lane("health", 1, _lookup_limits(own))
+
+    @property
+    def erasures(self) -> Lane:
+        """Deletes, which take a second and hold no load up. Raises Unavailable before the engine is open."""
+        return self._opened(self._erasures)
 
     @property
     def mirrors(self) -> Lane:
@@ -152,7 +162,7 @@ class Engine:
 
     def close(self) -> None:
         """Takes no more work."""
-        for lane in (self.loads, self._mirrors, self._lookups, self._definitions, self._health):
+        for lane in (self.loads, self._erasures, self._mirrors, self._lookups, self._definitions, self._health):
             lane.close()
 
     def _opened(self, lane: Lane) -> Lane:
@@ -182,11 +192,11 @@ def use_temporary_directory(directory: Path) -> None:
 
 
 def _lookup_limits(own: WarehouseSettings) -> Limits:
-    return _limits(own.lookup_bytes, own.lookup_seconds)
+    return FIRST | _limits(own.lookup_bytes, own.lookup_seconds)
 
 
 def _definition_limits(own: WarehouseSettings) -> Limits:
-    return _limits(own.definition_bytes, own.definition_seconds)
+    return SECOND | _limits(own.definition_bytes, own.definition_seconds)
 
 
 def _limits(memory_bytes: int, seconds: int) -> Limits:

@@ -61,7 +61,7 @@ def estimate(client: Client, evaluation: Evaluation, chance: Random, budget: Bud
         starts = _starts(client, evaluation, rows, chance, budget)
         if clusters := _apart(samples.clusters(client, evaluation.tenant_id, starts, max(length, 1))):
             return _extrapolated(client, evaluation, clusters, rows)
-    users = samples.count_users(client, evaluation.tenant_id)
+    users = samples.count_users(client, evaluation.persons())
     matched = samples.count(client, evaluation.users())
     return Estimate(matched_users=matched, total_users=users, sample_size=users, sampled=False)
 
@@ -93,10 +93,12 @@ def _apart(clusters: Iterable[Cluster]) -> list[Cluster]:
 
 
 def _extrapolated(client: Client, evaluation: Evaluation, clusters: list[Cluster], rows: int) -> Estimate:
-    """By the share of the sample that matches, and its share of all `rows` of the table of users."""
-    matched = samples.count(client, evaluation.users([(cluster.first, cluster.last) for cluster in clusters]))
-    users = sum(cluster.users for cluster in clusters)
-    total = users * rows / sum(cluster.rows for cluster in clusters)
+    """By the sample's share of all `rows` of the table of users."""
+    ranges = [(cluster.first, cluster.last) for cluster in clusters]
+    matched = samples.count(client, evaluation.users(ranges))
+    # A person is in the sample if the id that stands for all of theirs is.
+    users = samples.count_users(client, evaluation.persons(ranges))
+    scale = rows / sum(cluster.rows for cluster in clusters)
     return Estimate(
-        matched_users=round(matched / users * total), total_users=round(total), sample_size=users, sampled=True
+        matched_users=round(matched * scale), total_users=round(users * scale), sample_size=users, sampled=True
     )

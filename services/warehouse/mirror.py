@@ -8,9 +8,12 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from services.kit.errors import Invalid
 from services.warehouse.failures import is_unreadable
 
+# Of the lines that are appended.
+USER_COLUMN = 1
+
 
 class UnreadableChanges(Invalid):
-    """The changes of a ledger cannot be read; none of them was taken."""
+    """The changes cannot be read; none of them was taken."""
 
 
 def position(client: Client, tenant_id: int, segment_id: int) -> tuple[int, str]:
@@ -27,16 +30,22 @@ def position(client: Client, tenant_id: int, segment_id: int) -> tuple[int, str]
 
 def append(client: Client, tenant_id: int, segment_id: int, copy_text: bytes) -> None:
     """Adds changes: lines of run, user, 1 or 0, and instant. All of them or, raising UnreadableChanges, none."""
-    if segment_id < 1 or not copy_text.endswith(b"\n"):
+    if segment_id < 1:
         raise UnreadableChanges
-    begin = b"%d\t%d\t" % (tenant_id, segment_id)
+    append_lines(client, "membership_changes", b"%d\t%d\t" % (tenant_id, segment_id), copy_text)
+
+
+def append_lines(client: Client, table: str, begin: bytes, copy_text: bytes) -> None:
+    """Adds lines of COPY's text format, each behind `begin`. All of them or, raising UnreadableChanges, none."""
+    if not copy_text.endswith(b"\n"):
+        raise UnreadableChanges
     lines = begin + copy_text[:-1].replace(b"\n", b"\n" + begin) + b"\n"
     # A new token each time: the engine would take the same lines for a repetition, also if it lost them in a crash.
     settings = {"insert_deduplication_token": uuid.uuid4().hex}
     try:
         # The engine would store any bytes.
         copy_text.decode()
-        client.raw_insert("membership_changes", insert_block=lines, fmt="TabSeparated", settings=settings)
+        client.raw_insert(table, insert_block=lines, fmt="TabSeparated", settings=settings)
     except UnicodeDecodeError as error:
         raise UnreadableChanges from error
     except ClickHouseError as error:

@@ -10,11 +10,10 @@ from services.warehouse.compiler import literals
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cluster:
-    """Consecutive users from `first` to `last`, how many they are and how many rows they have in the table of users."""
+    """Consecutive users from `first` to `last`, and how many rows they have in the table of users."""
 
     first: str
     last: str
-    users: int
     rows: int
 
 
@@ -28,9 +27,9 @@ def count(client: Client, sql: str) -> int:
     return _number(client, f"SELECT count() FROM (\n{sql}\n)")
 
 
-def count_users(client: Client, tenant_id: int) -> int:
-    """How many users a tenant has: reads them all."""
-    return _number(client, f"SELECT uniqExact(user_id) FROM users WHERE tenant_id = {tenant_id}")
+def count_users(client: Client, sql: str) -> int:
+    """How many different users a query yields."""
+    return _number(client, f"SELECT uniqExact(user_id) FROM (\n{sql}\n)")
 
 
 def count_user_rows(client: Client, tenant_id: int) -> int:
@@ -61,7 +60,7 @@ def clusters(client: Client, tenant_id: int, starts: Sequence[str], rows: int) -
         return []
     parts = [
         f"""
-        SELECT min(user_id) AS first, max(user_id), uniqExact(user_id), count()
+        SELECT min(user_id) AS first, max(user_id), count()
         FROM (
           SELECT user_id FROM users WHERE tenant_id = {tenant_id} AND user_id >= {literals.text(start)}
           ORDER BY user_id LIMIT {rows}
@@ -70,7 +69,7 @@ def clusters(client: Client, tenant_id: int, starts: Sequence[str], rows: int) -
         for start in starts
     ]
     found = client.query(f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY first").result_rows
-    return [Cluster(first=first, last=last, users=users, rows=count) for first, last, users, count in found]
+    return [Cluster(first=first, last=last, rows=count) for first, last, count in found]
 
 
 def _number(client: Client, query: str) -> int:

@@ -6,6 +6,7 @@ from clickhouse_connect.driver.client import Client
 # not change when a block is inserted twice: no counters. Payloads stay text: the JSON type changes values and fails on
 # thousands of different keys.
 TABLES = (
+    # Small granules and blocks: the events of one user are a few rows in a granule of each type and part.
     """
     CREATE TABLE IF NOT EXISTS events (
       tenant_id UInt32, user_id String, event_type LowCardinality(String),
@@ -13,22 +14,24 @@ TABLES = (
       payload String CODEC(ZSTD(1)), anonymous_id String, batch_id UInt64,
       INDEX ix_batch batch_id TYPE minmax GRANULARITY 1
     ) ENGINE = MergeTree ORDER BY (tenant_id, event_type, user_id, occurred_at)
-    SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+    SETTINGS index_granularity = 1024, min_compress_block_size = 16384,
+      non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
     """,
+    # Merged early, so that few users are in it more than once: whoever counts them reads them all.
     """
     CREATE TABLE IF NOT EXISTS users (
       tenant_id UInt32, user_id String,
       first_seen SimpleAggregateFunction(min, DateTime64(3, 'UTC')),
       last_seen SimpleAggregateFunction(max, DateTime64(3, 'UTC'))
     ) ENGINE = AggregatingMergeTree ORDER BY (tenant_id, user_id)
-    SETTINGS non_replicated_deduplication_window = 10000
+    SETTINGS merge_selector_base = 2, non_replicated_deduplication_window = 10000
     """,
     # The newest version wins, by when the properties were set, then by when they were received.
     """
     CREATE TABLE IF NOT EXISTS user_props (
       tenant_id UInt32, user_id String, payload String CODEC(ZSTD(1)), ver UInt128
     ) ENGINE = ReplacingMergeTree(ver) ORDER BY (tenant_id, user_id)
-    SETTINGS non_replicated_deduplication_window = 10000
+    SETTINGS index_granularity = 1024, min_compress_block_size = 16384, non_replicated_deduplication_window = 10000
     """,
     # What became of the events of each block, by the hour of their receipt. What is written again replaces itself,
     # because the block is in the key. On disk at once: only the last block is accounted for again after a crash.
@@ -49,6 +52,15 @@ TABLES = (
       tenant_id UInt32, segment_id UInt32, run_id UInt64, user_id String, entered Bool, at DateTime64(3, 'UTC'),
       CONSTRAINT filled CHECK run_id > 0 AND user_id != ''
     ) ENGINE = MergeTree ORDER BY (tenant_id, segment_id, run_id, user_id)
+    SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+    """,
+    # The mirror of the links between user ids in PostgreSQL, caught up in the same way, in the order of versions: the
+    # highest tells how far it is. The newest row of a user id is the one that counts.
+    """
+    CREATE TABLE IF NOT EXISTS user_links (
+      tenant_id UInt32, user_id String, person_id String, version UInt64,
+      CONSTRAINT filled CHECK version > 0 AND user_id != '' AND person_id != ''
+    ) ENGINE = ReplacingMergeTree(version) ORDER BY (tenant_id, user_id)
     SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
     """,
     # Takes rows and stores nothing: tells whether rows can be read.

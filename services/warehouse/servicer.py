@@ -15,13 +15,15 @@ from services.kit.caller import current_caller
 from services.kit.context import Context
 from services.kit.errors import Forbidden, NotFound
 from services.kit.wire import moment, timestamp
-from services.warehouse import intake, matches, mirror, store
+from services.warehouse import intake, matches, mirror
 from services.warehouse.engine import Engine
 from services.warehouse.estimates import estimate
 from services.warehouse.evaluation import Evaluation, read_definition
 from services.warehouse.loading.loader import Loader
 from services.warehouse.loading.replay import Replay
 from services.warehouse.loading.replay_range import Times
+from services.warehouse.search import UserSummary, search_users
+from services.warehouse.users import EventFilter, UserEvent, get_user, list_user_events
 
 # segopsctl's name among the services.
 OPERATOR = "segopsctl"
@@ -84,9 +86,9 @@ class WarehouseServicer(warehouse_pb2_grpc.WarehouseServiceServicer):
         self, request: pb.AppendMembershipChangesRequest, context: Context
     ) -> pb.AppendMembershipChangesResponse:
         tenant_id = current_caller().tenant
-        await self._engine.mirrors.ask(
-            lambda client: mirror.append(client, tenant_id, request.segment_id, request.copy_text)
-        )
+        lines = self._loader.erased.lines_of_others(tenant_id, request.copy_text, [mirror.USER_COLUMN])
+        if lines or not request.copy_text:
+            await self._engine.mirrors.ask(lambda client: mirror.append(client, tenant_id, request.segment_id, lines))
         return pb.AppendMembershipChangesResponse()
 
     async def GetIntake(self, request: pb.GetIntakeRequest, context: Context) -> pb.Intake:
@@ -110,19 +112,18 @@ class WarehouseServicer(warehouse_pb2_grpc.WarehouseServiceServicer):
                 yield pb.ReplayProgress(**asdict(progress))
 
     async def SearchUsers(self, request: pb.SearchUsersRequest, context: Context) -> pb.SearchUsersResponse:
-        tenant_id = current_caller().tenant
+        tenant_id, linked = current_caller().tenant, request.links > 0
         count, users = await self._engine.lookups.ask(
-            lambda client: store.search_users(client, tenant_id, request.query, request.limit, request.offset)
+            lambda client: search_users(client, tenant_id, request.query, request.limit, request.offset, linked=linked)
         )
         return pb.SearchUsersResponse(count=count, users=[_summary(user) for user in users])
 
     async def GetUser(self, request: pb.GetUserRequest, context: Context) -> pb.UserProfile:
-        tenant_id = current_caller().tenant
-        user = await self._engine.lookups.ask(lambda client: store.get_user(client, tenant_id, request.user_id))
+        tenant_id, user_ids = current_caller().tenant, request.user_ids
+        user = await self._engine.lookups.ask(lambda client: get_user(client, tenant_id, user_ids))
         if user is None:
             raise NotFound
         return pb.UserProfile(
-            user_id=user.user_id,
             event_count=user.event_count,
             event_type_count=user.event_type_count,
             first_seen=timestamp(user.first_seen),
@@ -131,14 +132,12 @@ class WarehouseServicer(warehouse_pb2_grpc.WarehouseServiceServicer):
         )
 
     async def ListUserEvents(self, request: pb.ListUserEventsRequest, context: Context) -> pb.ListUserEventsResponse:
-        tenant_id = current_caller().tenant
-        chosen = store.EventFilter(
+        tenant_id, user_ids = current_caller().tenant, request.user_ids
+        chosen = EventFilter(
             event_type=request.event_type, since=_optional(request, "since"), until=_optional(request, "until")
         )
         count, events = await self._engine.lookups.ask(
-            lambda client: store.list_user_events(
-                client, tenant_id, request.user_id, chosen, request.limit, request.offset
-            )
+            lambda client: list_user_events(client, tenant_id, user_ids, chosen, request.limit, request.offset)
         )
         return pb.ListUserEventsResponse(count=count, events=[_event(event) for event in events])
 
@@ -154,6 +153,7 @@ def _evaluation(message: pb.Evaluation) -> Evaluation:
         now=_optional(message, "now") or datetime.now(UTC),
         past=message.past,
         runs=dict(message.runs),
+        linked=message.links > 0,
     )
 
 
@@ -164,7 +164,7 @@ def _optional(request: Message, field: str) -> datetime | None:
     return moment(value)
 
 
-def _summary(user: store.UserSummary) -> pb.UserSummary:
+def _summary(user: UserSummary) -> pb.UserSummary:
     return pb.UserSummary(
         user_id=user.user_id,
         event_count=user.event_count,
@@ -183,9 +183,10 @@ def _intake_hour(hour: intake.IntakeHour) -> pb.IntakeHour:
     )
 
 
-def _event(event: store.UserEvent) -> pb.UserEvent:
+def _event(event: UserEvent) -> pb.UserEvent:
     return pb.UserEvent(
-        event_id=str(event.event_id),
+        user_id=event.user_id,
+        event_id=event.event_id,
         event_type=event.event_type,
         occurred_at=timestamp(event.occurred_at),
         received_at=timestamp(event.received_at),

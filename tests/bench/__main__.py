@@ -27,6 +27,7 @@ from tests.bench import (
     lines,
     membership,
     overload,
+    profiles,
     singles,
     trivial,
 )
@@ -46,7 +47,7 @@ FIRST_TENANT = 1
 PACE = lines.EVENTS_A_SECOND * 1.01
 SINGLES_PACE = lines.SINGLES_A_SECOND * 1.01
 CHECKED_USERS = 20_000
-PARTS = ("ingest", "segments", "connectors", "growth", "endurance", "generator")
+PARTS = ("ingest", "segments", "profiles", "connectors", "growth", "endurance", "generator")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,7 @@ class Size:
     most: float
     raw: float
     checks: float
+    lookups: float
     trivial: float
     users: int
     events: int
@@ -72,6 +74,7 @@ FULL = Size(
     most=20,
     raw=10,
     checks=10,
+    lookups=30,
     trivial=3,
     users=500_000,
     events=10_000_000,
@@ -85,6 +88,7 @@ QUICK = Size(
     most=5,
     raw=3,
     checks=3,
+    lookups=10,
     trivial=1,
     users=50_000,
     events=1_000_000,
@@ -201,6 +205,26 @@ class Run:
             *lines.of_conditions(compared),
         ]
         self._report.processes["membership through the edge"] = asdict(checks.usage)
+
+    def profiles(self) -> None:
+        """Users looked up, over generated events."""
+        size = self._size
+        home = self._directory / "profiles"
+        done = self._bar("Generating events", size.events)
+        dataset.generate(home / "warehouse", tenant_id=FIRST_TENANT, events=size.events, users=size.users, done=done)
+        loads = events.batch_bodies(size.bodies, size.users)
+        with started(home) as running, register(edge_url(running)) as account:
+            assert account.tenant_id == FIRST_TENANT
+            segment_id = compute.create(account, compute.DEFINITION)
+            compute.measure(running, account, segment_id)
+            requests = itertools.cycle(events.batch_requests(loads, account.key))
+            seconds = size.lookups
+            reads = 2 * seconds * len(lines.READ_MS) * profiles.READS_A_SECOND
+            done = self._bar("Profiles beside events, and beside heavy queries", reads)
+            found = uvloop.run(
+                profiles.measure(running, account, segment_id, requests, users=size.users, seconds=seconds, done=done)
+            )
+        self._report.lines += lines.of_profiles(found)
 
     def growth(self) -> None:
         """One definition over one, ten and fifty million events."""

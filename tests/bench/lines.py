@@ -14,6 +14,7 @@ from tests.bench.ingest import Ingest
 from tests.bench.load import Load, quantile
 from tests.bench.membership import Membership
 from tests.bench.overload import Overload
+from tests.bench.profiles import Profiles
 from tests.bench.report import Bound, Line
 from tests.bench.trivial import Cost
 from tests.bench.usage import Memory
@@ -35,6 +36,8 @@ CHANGED = "1 % changed"
 # How many times as long as the best query by hand: one condition, three, seven.
 RATIOS = {"three conditions": 1.3, "seven conditions": 1.5}
 ONE_RATIO = 1.2
+# What is read of a user, and users searched for; a heavy query beside may double it.
+READ_MS = {"profile": 80, "events": 80, "segments": 80, "search": 100, "explain": 150}
 SENT_A_SECOND, CONNECTORS_MIB = 10_000, 200
 WAREHOUSE_MIB = 2048
 IDLE_MIB = 1536
@@ -147,6 +150,18 @@ def of_busy(busy: Busy) -> list[Line]:
     return _latencies(part, "through the edge", busy.checks.latencies, CHECK_MS)
 
 
+def of_profiles(found: Profiles) -> list[Line]:
+    """Users looked up, beside events alone and beside heavy queries as well."""
+    lines = []
+    for kind, goal in READ_MS.items():
+        part = f"Profiles: {kind}"
+        alone = _latencies(part, "beside events", found.beside_events[kind].latencies, goal, percentile=95)
+        bound = Bound(name="without the query", value=alone[-1].value)
+        busy = found.beside_queries[kind].latencies
+        lines += alone + _latencies(part, "and a heavy query", busy, 2 * goal, percentile=95, bound=bound)
+    return lines
+
+
 def of_connectors(syncs: Sequence[Sync]) -> list[Line]:
     """First syncs of a segment to stand-ins."""
     lines = []
@@ -192,6 +207,14 @@ def _less(part: str, name: str, value: float, unit: str, goal: float | None = No
     return Line(part=part, name=name, value=value, unit=unit, less_is_better=True, goal=goal, bound=bound)
 
 
-def _latencies(part: str, name: str, seconds: Sequence[float], goal: float | None = None) -> list[Line]:
-    p50, p99 = (quantile(seconds, percentile) * 1000 for percentile in (50, 99))
-    return [_less(part, f"{name}, p50", p50, "ms"), _less(part, f"{name}, p99", p99, "ms", goal)]
+def _latencies(
+    part: str,
+    name: str,
+    seconds: Sequence[float],
+    goal: float | None = None,
+    *,
+    percentile: int = 99,
+    bound: Bound | None = None,
+) -> list[Line]:
+    median, most = (quantile(seconds, place) * 1000 for place in (50, percentile))
+    return [_less(part, f"{name}, p50", median, "ms"), _less(part, f"{name}, p{percentile}", most, "ms", goal, bound)]

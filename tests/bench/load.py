@@ -10,6 +10,8 @@ from typing import NamedTuple, Self, cast
 CONNECTIONS = 8
 # An answer that takes longer is an error.
 ANSWER_SECONDS = 30.0
+# No chunk of ours has line breaks in it.
+LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Answer(NamedTuple):
@@ -97,10 +99,12 @@ class Connection(asyncio.Protocol):
 
 
 def whole_answer(received: bytes) -> Answer | None:
-    """The response if all of it is there. It must say how long its body is."""
+    """The response if all of it is there. It says how long its body is, or sends it in chunks, which are left in it."""
     head, end, body = received.partition(b"\r\n\r\n")
     if not end:
         return None
+    if b"\r\ntransfer-encoding: chunked" in head.lower():
+        return Answer(int(head[9:12]), body) if body.endswith(LAST_CHUNK) else None
     _, found, rest = head.lower().partition(b"\r\ncontent-length:")
     if not found:
         raise ValueError(f"an answer without content-length: {head.decode(errors='replace')}")

@@ -25,6 +25,7 @@ from tests.bench import (
     lines,
     membership,
     overload,
+    profiles,
     singles,
     trivial,
 )
@@ -130,6 +131,17 @@ def test_checks_go_on_while_a_segment_is_computed_and_events_are_loaded(
     assert found.computes > 0
     assert found.checks.requests > 0
     assert all(line.value > 0 for line in lines.of_busy(found))
+
+
+def test_users_are_looked_up_beside_events_and_heavy_queries(
+    platform: Running, account: Account, loaded: ingest.Ingest, segment_id: int, bodies: list[bytes]
+) -> None:
+    compute.measure(platform, account, segment_id)
+    loads = itertools.cycle(events.batch_requests(bodies, account.key))
+    found = uvloop.run(profiles.measure(platform, account, segment_id, loads, users=USERS, seconds=SECONDS))
+    assert found.queries > 0
+    assert found.beside_events.keys() == found.beside_queries.keys() == lines.READ_MS.keys()
+    assert all(line.value > 0 for line in lines.of_profiles(found))
 
 
 def test_what_is_offered_twice_over_is_answered_or_refused(

@@ -105,7 +105,7 @@ async def stored(running: Running, account: Account) -> Counter[int]:
     for user in range(USERS):
         offset, count = 0, 1
         while offset < count:
-            request = pb.ListUserEventsRequest(user_id=f"u{user}", limit=PAGE, offset=offset)
+            request = pb.ListUserEventsRequest(user_ids=[f"u{user}"], limit=PAGE, offset=offset)
             page = await warehouse.stub.ListUserEvents(request, metadata=metadata, timeout=LOADED_SECONDS)
             found.update(json.loads(event.payload)["number"] for event in page.events)
             ids.update(event.event_id for event in page.events)

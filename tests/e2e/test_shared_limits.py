@@ -117,6 +117,26 @@ def test_while_the_store_dies_hangs_and_comes_back_every_call_is_served_in_time(
     assert exactly_as_many_pass_as_may(edges, owner)
 
 
+@pytest.mark.parametrize("plan", [["enterprise"], ["starter"]])
+def test_each_edge_tells_how_many_calls_a_tenant_made_to_both(edges: Edges, owner: Account, plan: list[str]) -> None:
+    put_on_plan(edges.both[0], owner, *plan)
+    await_minute(10)
+    before = made(edges.both[0], owner)
+    for number in range(40):
+        call(edges, owner, number)
+    # What nothing limits reaches the other edges within a second. To ask is a call too.
+    asked = iter(range(1, 1_000))
+    for edge in (*edges.both, *edges.both):
+        wait_for(lambda edge=edge: made(edge, owner) == before + 40 + next(asked), 2)  # type: ignore[misc]
+
+
+def made(edge: Running, owner: Account) -> int:
+    """How many calls the edge tells the service of, which is not here: it answers what it would answer to Envoy."""
+    headers = {"authorization": f"ApiKey {owner.key}", "x-segops-target": "/api/analytics/usage"}
+    with neighbour(edge) as authz:
+        return int(authz.get("http://authz/api/analytics/usage", headers=headers).headers["x-segops-api-calls"])
+
+
 def exactly_as_many_pass_as_may(edges: Edges, owner: Account) -> bool:
     for number in range(2):
         assert call(edges, owner, number).headers["x-ratelimit-limit"] == str(FREE_CALLS)
@@ -158,7 +178,11 @@ def await_store(edges: Edges, *, up: bool) -> None:
 
 
 def metric(edge: Running, name: str) -> float:
-    socket = edge.settings.address("authz").removeprefix("unix:")
-    with httpx.Client(transport=httpx.HTTPTransport(uds=socket)) as neighbour:
-        lines = neighbour.get("http://authz/metrics").text.splitlines()
+    with neighbour(edge) as authz:
+        lines = authz.get("http://authz/metrics").text.splitlines()
     return float(next(line for line in lines if line.startswith(f"{name} ")).rsplit(" ", 1)[1])
+
+
+def neighbour(edge: Running) -> httpx.Client:
+    """A client that reaches the authz process itself."""
+    return httpx.Client(transport=httpx.HTTPTransport(uds=edge.settings.address("authz").removeprefix("unix:")))

@@ -40,7 +40,8 @@ OBJECTS: dict[str, tuple[int | str, Callable[[], int | str]]] = {
     "/api/auth/api-keys/{id}/": (0, lambda: int(new_key(PERSON)["id"])),
     "/api/team/members/{id}/": (WORLD.member, lambda: world.member_id(world.new_member(PERSON))),
     "/api/team/invitations/{id}/": (WORLD.invitation, lambda: int(world.new_invitation(PERSON)["id"])),
-    "/api/explorer/users/{user_id}/": (USER, lambda: USER),
+    "/api/explorer/users/{user_id}/": (USER, lambda: new("user")),
+    "/api/explorer/erasures/{id}/": (WORLD.erasure, lambda: WORLD.erasure),
     "/api/ingestion/shopify/{tenant_slug}/": (WORLD.shop, lambda: WORLD.shop),
 }
 # Nothing changes or deletes these.
@@ -72,7 +73,7 @@ FIELDS_EVERYWHERE: dict[str, Callable[[], Any]] = {
     "segment": lambda: WORLD.segment,
     "segment_id": lambda: WORLD.base,
     **dict.fromkeys(("url", "rest_endpoint", "base_url", "endpoint"), lambda: RECEIVER),
-    **dict.fromkeys(("as_of", "since", "until", "occurred_at", "timestamp", "from", "to"), lambda: TIME),
+    **dict.fromkeys(("as_of", "at", "since", "until", "occurred_at", "timestamp", "from", "to"), lambda: TIME),
     "cursor": lambda: "",
 }
 

@@ -30,6 +30,7 @@ BEYOND_SCHEMAS = re.compile(
     r"|\[\d+\]\.name: Repeats the one of"
     r"|by the schema of"
     r"|Destinations of this type cannot be read back\."
+    r"|Must be another user than the one that is linked\."
     # It depends on the type of the connector that there is.
     r"|^UpdateActivation2? config: "
 )
@@ -141,3 +142,5 @@ def _path(case: Any) -> None:
     # Some stay as they were made up.
     if (changes and is_kept) or (not _is_linked(case) and next(numbers) % 4):
         case.path_parameters[variable] = make() if changes else stays
+        if "segment_id" in case.path_parameters:
+            case.path_parameters["segment_id"] = WORLD.segment

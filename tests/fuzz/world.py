@@ -50,6 +50,7 @@ class World:
     connector: int
     webhook: int
     schema: int
+    erasure: int
 
     def write(self, path: Path) -> None:
         """Saves it for another process."""
@@ -87,6 +88,7 @@ def build(url: str) -> World:
             connector=new_connector(server, segment),
             webhook=new_webhook(server),
             schema=new_schema(server, "typed"),
+            erasure=int(server.delete("/api/explorer/users/erased@example.com/").json()["id"]),
         )
 
 

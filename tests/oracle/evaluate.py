@@ -27,19 +27,28 @@ DAY = timedelta(hours=24)
 
 # The members of each segment by its id.
 Segments = Mapping[int, Collection[str]]
+# The person of each user id that was linked: the id at the end of its links.
+Links = Mapping[str, str]
+NO_LINKS: Links = {}
 
 
-def matching_users(group: Group, history: list[Event], now: datetime, segments: Segments) -> set[str]:
-    """The users of a tenant who match; `history` holds all its events."""
-    users = {event.user_id for event in history}
+def matching_users(
+    group: Group, history: list[Event], now: datetime, segments: Segments, links: Links = NO_LINKS
+) -> set[str]:
+    """The users of a tenant who match, under the ids of persons; `history` holds all its events."""
+    persons = {links.get(event.user_id, event.user_id) for event in history}
     return {
-        user
-        for user in users
+        person
+        for person in persons
         if holds(
             group,
-            [event for event in history if event.user_id == user],
+            [event for event in history if links.get(event.user_id, event.user_id) == person],
             now,
-            {segment_id for segment_id, members in segments.items() if user in members},
+            {
+                segment_id
+                for segment_id, members in segments.items()
+                if any(links.get(member, member) == person for member in members)
+            },
         )
     }
 

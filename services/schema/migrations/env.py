@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from services.schema import connectors, idempotency, identity, ingestion, segments  # noqa: F401 - declare their tables
+from services.schema import connectors, idempotency, identity, ingestion, profiles, segments  # noqa: F401 - declare their tables
 from services.schema.base import metadata
 
 connection = context.config.attributes["connection"]

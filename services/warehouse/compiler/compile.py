@@ -34,19 +34,16 @@ def compile_definition(
     past: bool = False,
     runs: Mapping[int, int] | None = None,
     ranges: Sequence[tuple[str, str]] = (),
+    linked: bool = False,
 ) -> Compiled:
     """The SQL for the users of a tenant who match the definition at the instant `now`, an aware datetime.
 
     `past`: that instant is past, and what happened since does not count. `runs`: of each segment the definition refers
     to, the last run of its ledger that counts; 0, nobody is in it, when absent. `ranges`: only the users from the first
-    to the second id of one of these pairs.
+    to the second id of one of these pairs. `linked`: the tenant has links between user ids, which make them one user.
     """
-    if now.tzinfo is None:
-        raise ValueError("now must have a time zone")
-    # Events carry milliseconds: what happened up to `now` happened up to its last whole millisecond.
-    instant = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    scope = Scope(tenant_id=tenant_id, until=instant if past else None, ranges=ranges)
-    at = Moment(now=instant, past=past, runs=runs or {})
+    at = Moment.at(now, past=past, runs=runs or {})
+    scope = Scope(tenant_id=tenant_id, until=at.until, ranges=ranges, linked=linked)
     tests = [compile_condition(condition, at, bit) for bit, (_, condition) in enumerate(leaves(group))]
     return Compiled(_Plan(group, tests, scope).sql())
 

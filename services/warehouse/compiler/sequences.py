@@ -71,7 +71,8 @@ class Steps:
         return f"[{', '.join(_number(rank) for rank in ranks)}]"
 
     @property
-    def _window(self) -> int:
+    def window(self) -> int:
+        """The longest time from the first step to the last, in milliseconds."""
         return self.condition.window_days * DAY_MILLISECONDS
 
     def _check(self) -> str:
@@ -82,7 +83,7 @@ class Steps:
         for rank in range(first - 1, 0, -1):
             goes_on = f"(number, start) -> if(bitAnd(number, 15) = {rank}, start, -1)"
             start = f"arrayMap({goes_on}, {history}, {_carried(start)})"
-        in_time = f"bitShiftRight(number, 4) - start <= {self._window}"
+        in_time = f"bitShiftRight(number, 4) - start <= {self.window}"
         is_end = f"(number, start) -> bitAnd(number, 15) = 0 AND start >= 0 AND {in_time}"
         return f"arrayExists({is_end}, {history}, {_carried(start)})"
 
@@ -95,7 +96,7 @@ class Steps:
             for step in range(last + 1)
         ]
         moments = f"moments_{self.name}"
-        in_time = f"{moments}[place + {last}] - {moments}[place] <= {self._window}"
+        in_time = f"{moments}[place + {last}] - {moments}[place] <= {self.window}"
         return f"arrayExists(place -> {in_time}, arrayIntersect({', '.join(starts)}))"
 
 

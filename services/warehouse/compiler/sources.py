@@ -17,22 +17,45 @@ WITH bitShiftLeft(toUInt128(toUnixTimestamp64Milli(occurred_at)), 80)
 """
 
 
+# In place of each user id that of the person, which is the same for ids that were never linked.
+RESOLVED = "SELECT * REPLACE (if(person_id = '', user_id, person_id) AS user_id)"
+# Of property sets that are equally new any one, but always the same.
+NEWEST_SETS = "SELECT user_id, argMax(payload, (ver, payload)) AS payload"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scope:
     """Whose rows count: a tenant's, those of users within `ranges` where given, and those up to `until` where given.
 
-    A range is two user ids, both included.
+    A range is two user ids, both included. `user_ids`: only those, where given. `linked`: some user ids are linked to
+    others, and a user is a person with all of theirs, known by the one at the end of the links.
     """
 
     tenant_id: int
     until: datetime | None = None
     ranges: Sequence[tuple[str, str]] = ()
+    user_ids: Sequence[str] = ()
+    linked: bool = False
 
     def filters(self, moment: str = "") -> list[str]:
         """Conditions on a table's rows, where `moment` is the column that says since when a row holds."""
         until = [f"{moment} <= {literals.milliseconds(self.until)}"] if moment and self.until else []
-        within = [f"user_id BETWEEN {literals.text(first)} AND {literals.text(last)}" for first, last in self.ranges]
-        return [f"tenant_id = {self.tenant_id}", *until, *([f"({' OR '.join(within)})"] if within else [])]
+        these = [f"user_id IN {listed(self.user_ids)}"] if self.user_ids else []
+        return [f"tenant_id = {self.tenant_id}", *until, *self._in_ranges(), *these]
+
+    def persons(self) -> list[str]:
+        """Conditions on rows that are under the ids of persons."""
+        return [self._within("user_id")] if self.ranges else []
+
+    def _in_ranges(self) -> list[str]:
+        if not self.ranges or not self.linked:
+            return self.persons()
+        theirs = f"SELECT user_id FROM user_links FINAL WHERE tenant_id = {self.tenant_id}"
+        return [f"({self._within('user_id')} OR user_id IN ({theirs} AND {self._within('person_id')}))"]
+
+    def _within(self, column: str) -> str:
+        tests = [f"{column} BETWEEN {literals.text(first)} AND {literals.text(last)}" for first, last in self.ranges]
+        return f"({' OR '.join(tests)})"
 
 
 @dataclass(frozen=True)
@@ -69,16 +92,22 @@ Source = Events | OtherEvents | Properties | Changes
 class Test:
     """One condition over one source.
 
-    `sql(since)` is evaluated over the rows of one user after that instant, or over all of them; it has no OR outside
-    parentheses. NULL means false; it may be NULL only if `absent`, the answer for a user without such rows, is false.
-    Rows up to `since`, if given, do not matter. `latest` tells that the SQL uses the payload of the latest event.
+    `check` makes it of its `aggregates`, or of their names. `aggregates(since)` are evaluated over the rows of one user
+    after that instant, or over all of them. The condition has no OR outside parentheses. NULL means false; it may be
+    NULL only if `absent`, the answer for a user without such rows, is false. Rows up to `since`, if given, do not
+    matter. `latest` tells that it uses the payload of the latest event.
     """
 
     source: Source
-    sql: Callable[[datetime | None], str]
+    check: Callable[..., str]
+    aggregates: Callable[[datetime | None], tuple[str, ...]] = lambda since: ()
     absent: bool = False
     since: datetime | None = None
     latest: bool = False
+
+    def sql(self, since: datetime | None) -> str:
+        """The condition over the rows of one user after an instant, or over all of them."""
+        return self.check(*self.aggregates(since))
 
 
 def select(
@@ -94,16 +123,19 @@ def select(
 
     Rows up to `since` are left out. `latest` makes the payload of a user's latest event known under that name.
     """
-    where = _where(source, scope)
+    where = filters(source, scope)
     if since is not None:
         where.append(f"occurred_at > {literals.milliseconds(since)}")
     if isinstance(source, Properties):
-        if matching:
-            where.append(f"({matching})")
-        return f"SELECT {columns}\nFROM user_props FINAL\nWHERE {_all(where)}"
+        tests = [f"({matching})"] if matching else []
+        if scope.linked:
+            sets = f"{NEWEST_SETS}\nFROM {_of_persons('user_props', where, scope)}\nGROUP BY user_id"
+            return f"SELECT {columns}\nFROM {nested(sets)}{_where(tests)}"
+        return f"SELECT {columns}\nFROM user_props FINAL{_where([*where, *tests])}"
     table = "membership_changes" if isinstance(source, Changes) else "events"
+    rows = _of_persons(table, where, scope) if scope.linked else f"{table}{_where(where)}"
     having = f"\nHAVING {matching}" if matching else ""
-    return f"{LATEST if latest else ''}SELECT {columns}\nFROM {table}\nWHERE {_all(where)}\nGROUP BY user_id{having}"
+    return f"{LATEST if latest else ''}SELECT {columns}\nFROM {rows}\nGROUP BY user_id{having}"
 
 
 def members(segment_id: int, run: int, scope: Scope, columns: str) -> str:
@@ -117,7 +149,8 @@ IS_MEMBER = "argMax(entered, run_id) = 1"
 
 def everyone(scope: Scope, columns: str) -> str:
     """Every user of the tenant, with further columns."""
-    return f"SELECT {columns}\nFROM users\nWHERE {_all(scope.filters('first_seen'))}"
+    where = scope.filters("first_seen")
+    return f"SELECT {columns}\nFROM {_of_persons('users', where, scope) if scope.linked else f'users{_where(where)}'}"
 
 
 def nested(sql: str) -> str:
@@ -125,12 +158,13 @@ def nested(sql: str) -> str:
     return f"(\n{indent(sql, '  ')}\n)"
 
 
-def listed(event_types: Sequence[str]) -> str:
-    """Event types as the right side of IN."""
-    return f"({', '.join(literals.text(event_type) for event_type in event_types)})"
+def listed(texts: Sequence[str]) -> str:
+    """Texts, such as event types, as the right side of IN."""
+    return f"({', '.join(literals.text(text) for text in texts)})"
 
 
-def _where(source: Source, scope: Scope) -> list[str]:
+def filters(source: Source, scope: Scope) -> list[str]:
+    """Conditions on the rows of a source's table."""
     match source:
         case Events((event_type,)):
             return [*scope.filters("occurred_at"), f"event_type = {literals.text(event_type)}"]
@@ -146,5 +180,23 @@ def _where(source: Source, scope: Scope) -> list[str]:
             return [*scope.filters("at"), f"segment_id = {segment_id}", f"run_id <= {run}"]
 
 
-def _all(conditions: list[str]) -> str:
+def _of_persons(table: str, where: list[str], scope: Scope) -> str:
+    """What follows FROM: the rows of a table that satisfy all conditions, under the ids of persons."""
+    columns, rows = "*", f"{table}{_where(where)}"
+    if table == "membership_changes":
+        # A person is in a segment if one of their ids is.
+        members = f"SELECT user_id\nFROM {rows}\nGROUP BY user_id\nHAVING {IS_MEMBER}"
+        columns, rows = "user_id, true AS entered, 1 AS run_id", nested(members)
+    found = f"SELECT {columns}\nFROM {rows}"
+    links = f"SELECT user_id, person_id\nFROM user_links FINAL\nWHERE tenant_id = {scope.tenant_id}"
+    resolved = f"{RESOLVED}\nFROM {nested(found)} AS found\nANY LEFT JOIN {nested(links)} AS links USING (user_id)"
+    return f"{nested(resolved)}{_where(scope.persons())}"
+
+
+def _where(conditions: list[str]) -> str:
+    return f"\nWHERE {joined(conditions)}" if conditions else ""
+
+
+def joined(conditions: list[str]) -> str:
+    """Conditions that must all hold, one a line."""
     return "\n  AND ".join(conditions)

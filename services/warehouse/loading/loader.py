@@ -9,7 +9,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from nats.errors import Error as NatsError
 
 from services.kit.errors import Unavailable
-from services.kit.eventlog import STREAM, EventLog
+from services.kit.eventlog import EventLog
+from services.kit.pseudonyms import Pseudonyms
 from services.kit.settings import Settings
 from services.warehouse.engine import Engine
 from services.warehouse.failures import is_unreadable
@@ -17,8 +18,10 @@ from services.warehouse.loading import accounts, dead_letters, inserts
 from services.warehouse.loading.blocks import Block, BlockReader
 from services.warehouse.loading.dead_letters import DeadLetter
 from services.warehouse.loading.duplicates import Duplicates
+from services.warehouse.loading.erased import ErasedUsers
 from services.warehouse.loading.positions import LIVE, REPLAY, Intent, Positions, reading_start
 from services.warehouse.loading.reader import LogLost, LogReader
+from services.warehouse.loading.rewritten import Rewritten
 from services.warehouse.settings import WarehouseSettings
 
 log = logging.getLogger("loader")
@@ -32,12 +35,13 @@ Store = Callable[[Client, Block], None]
 class Loader:
     """Loads every event exactly once.
 
-    For each block: drop repeated rows (`Duplicates`), write the intent, insert, account. Whatever fails or dies in
-    between, the next round reads the block of the last intent again, settles it, and goes on behind it. Rows of a block
-    that was read but not announced are not in the warehouse, since announcing comes before inserting.
+    For each block: drop rows of erased users and repeated ones, write the intent, insert, account. Whatever fails or
+    dies in between, the next round reads the block of the last intent again, settles it, and goes on behind it. Rows of
+    a block that was read but not announced are not in the warehouse, since announcing comes before inserting.
 
     `loaded` is the sequence of the last message whose events can be queried, 0 before the first round has begun.
-    `duplicates` may be asked what is known. `intent` is the last one, None before the first.
+    `duplicates` may be asked what is known; `erased` is told who is erased. `intent` is the last one, None before the
+    first.
     """
 
     def __init__(self, settings: Settings, own: WarehouseSettings, engine: Engine) -> None:
@@ -45,10 +49,13 @@ class Loader:
         self._own = own
         self._engine = engine
         self.duplicates = Duplicates(settings.home / "warehouse-ids")
+        self.erased = ErasedUsers(Pseudonyms.of_installation(settings))
         self._log: EventLog | None = None
         self.intent: Intent | None = None
         self._backoff = FIRST_BACKOFF_SECONDS
         self.loaded = 0
+        # Set, and replaced by another, when `loaded` grows.
+        self._moved = asyncio.Event()
 
     async def run(self) -> None:
         """Runs until it is cancelled; every error is logged and followed by another round."""
@@ -69,6 +76,11 @@ class Loader:
             raise Unavailable
         return self._log
 
+    async def reached(self, sequence: int) -> None:
+        """Returns when the events of a message, and of all before it, can be queried."""
+        while self.loaded < sequence:
+            await self._moved.wait()
+
     async def check(self) -> None:
         """Raises unless the event log answers."""
         if self._log is None:
@@ -85,10 +97,13 @@ class Loader:
         await self._engine.open()
         if self._log is None:
             self._log = await EventLog.connect(self._settings)
+        await self.erased.load(self._log)
+        rewritten = Rewritten(self._log)
+        await rewritten.ensure()
         positions = await Positions.open(self._log, LIVE)
         replay = (await Positions.open(self._log, REPLAY)).last
         self.duplicates.forgetting = replay is None or not replay.until
-        oldest = (await self._log.jetstream.stream_info(STREAM)).state.first_seq
+        oldest = await rewritten.oldest()
         reader = await LogReader.open(self._log, reading_start(positions.last, oldest))
         try:
             blocks = BlockReader(reader, self._own)
@@ -96,7 +111,7 @@ class Loader:
                 self.intent = positions.last
                 await self._warn_of_loss(positions.last, oldest)
                 await self._settle(positions.last, oldest, blocks)
-                self.loaded = positions.last.last_seq
+                self._move(positions.last.last_seq)
             while True:
                 await self._load(await blocks.next(), positions)
                 self._backoff = FIRST_BACKOFF_SECONDS
@@ -104,11 +119,11 @@ class Loader:
             await reader.close()
 
     async def _settle(self, intent: Intent, oldest: int, blocks: BlockReader) -> None:
-        self.loaded = max(self.loaded, intent.first_seq - 1)
+        self._move(max(self.loaded, intent.first_seq - 1))
         messages = await blocks.through(intent.last_seq) if oldest <= intent.first_seq else []
         if messages and messages[0].sequence == intent.first_seq:
-            block = await self.prepare(Block.of(messages))
-            await self.store(inserts.settle, block)
+            async with self.erased.storing():
+                await self.store(inserts.settle, await self.prepare(Block.of(messages)))
             return
         # The loader was away for longer than the log keeps messages.
         stored = await self._engine.loads.run(lambda client: inserts.count(client, intent.first_seq))
@@ -123,14 +138,21 @@ class Loader:
             )
 
     async def _load(self, block: Block, positions: Positions) -> None:
-        block = await self.prepare(block)
-        self.intent = Intent(first_seq=block.first, last_seq=block.last, rows=block.count)
-        await positions.announce(self.intent)
-        await self.store(inserts.insert, block)
-        self.loaded = block.last
+        async with self.erased.storing():
+            block = await self.prepare(block)
+            self.intent = Intent(first_seq=block.first, last_seq=block.last, rows=block.count)
+            await positions.announce(self.intent)
+            await self.store(inserts.insert, block)
+        self._move(block.last)
+
+    def _move(self, loaded: int) -> None:
+        self.loaded = loaded
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     async def prepare(self, block: Block) -> Block:
-        """The block as it is stored: the same whenever it is read again."""
+        """The block as it is stored: the same whenever it is read again, but for users who were erased meanwhile."""
+        block = block.having(await self._engine.loads.run(lambda _: self.erased.drop(block.messages)))
         block = await self._without(block, dead_letters.broken(block))
         return block.having(await self._engine.loads.run(lambda _: self.duplicates.drop(block.messages)))
 

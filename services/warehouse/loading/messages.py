@@ -15,7 +15,8 @@ class Message:
     """The rows of one request, or some. `repeatable`: some may be stored already.
 
     `read_at`: seconds of the monotonic clock. `skipped`: the header that counts the invalid events, empty without any.
-    `repeated`: rows that were taken out, because they are stored already. `unreadable`: how many rows were put aside.
+    `repeated`: rows that were taken out, because they are stored already; `erased`: because their users were erased.
+    `unreadable`: how many rows were put aside.
     """
 
     sequence: int
@@ -26,7 +27,14 @@ class Message:
     repeatable: bool = False
     skipped: str = ""
     repeated: Sequence[bytes] = ()
+    erased: Sequence[bytes] = ()
     unreadable: int = 0
+
+    @property
+    def tenant_id(self) -> int:
+        """Whose message it is; 0 for nobody's."""
+        tenant = self.subject.rpartition(".")[2]
+        return int(tenant) if tenant.isdecimal() else 0
 
     @property
     def count(self) -> int:

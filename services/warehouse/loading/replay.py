@@ -102,16 +102,19 @@ class Replay:
         try:
             if start <= intent.last_seq:
                 doubtful = Block.of(await BlockReader(reader, self._own).through(intent.last_seq))
-                block = await self._loader.prepare(doubtful)
-                await self._loader.store(inserts.settle, block)
+                async with self._loader.erased.storing():
+                    block = await self._loader.prepare(doubtful)
+                    await self._loader.store(inserts.settle, block)
                 progress = progress.after(block)
                 yield progress
             while progress.sequence < intent.until:
-                block = await self._loader.prepare(await self._next(reader, progress.sequence, intent.until))
-                await positions.announce(
-                    Intent(first_seq=block.first, last_seq=block.last, rows=block.count, until=intent.until)
-                )
-                await self._loader.store(inserts.insert, block)
+                block = await self._next(reader, progress.sequence, intent.until)
+                async with self._loader.erased.storing():
+                    block = await self._loader.prepare(block)
+                    await positions.announce(
+                        Intent(first_seq=block.first, last_seq=block.last, rows=block.count, until=intent.until)
+                    )
+                    await self._loader.store(inserts.insert, block)
                 progress = progress.after(block)
                 yield progress
         finally:

@@ -14,6 +14,7 @@ from services.warehouse.loading.blocks import OpenBlock
 from services.warehouse.loading.duplicates import EVENT_ID_COLUMN
 from services.warehouse.loading.messages import Message
 from services.warehouse.loading.reader import LogReader
+from services.warehouse.loading.rewritten import Rewritten
 from services.warehouse.settings import WarehouseSettings
 
 # Blocks with rows, and blocks that are only accounted for.
@@ -46,11 +47,13 @@ class Log:
     @classmethod
     async def open(cls, log: EventLog) -> "Log":
         """The log as it is now."""
-        state = (await log.jetstream.stream_info(STREAM)).state
-        return cls(log, state.first_seq, state.last_seq)
+        last = (await log.jetstream.stream_info(STREAM)).state.last_seq
+        return cls(log, await Rewritten(log).oldest(), last)
 
     async def published(self, sequence: int) -> datetime:
         """When a message was published."""
+        if rewritten := await Rewritten(self._log).find(sequence):
+            return rewritten.published_at
         message = await self._log.jetstream.get_msg(STREAM, sequence)
         assert message.time is not None
         return message.time

@@ -47,6 +47,11 @@ NEW = {
         for name in ("user_id", "anonymous_id", "message_id")
     ),
     "SchemaService/InferSchemas.user_id",
+    "ErasureService/EraseUser.user_id",
+    "LinksService/AliasVisitor.user_id",
+    "LinksService/AliasVisitor.anonymous_id",
+    "LinksService/MergeUsers.from_user_id",
+    "LinksService/MergeUsers.into_user_id",
     # Of a shop's records.
     *(f"ShopifyService/ReceiveWebhook.{name}" for name in ("id", "admin_graphql_api_id", "variant_id", "product_id")),
 }

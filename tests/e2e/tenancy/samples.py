@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.e2e.account import PASSWORD, new_slug
@@ -26,6 +27,7 @@ def samples(has: Mapping[str, Any], spare: Mapping[str, Any]) -> dict[str, Field
         **_segments(has, spare),
         **_connectors(has, spare),
         **_profiles(has),
+        **_analytics(),
     }
 
 
@@ -169,4 +171,15 @@ def _profiles(has: Mapping[str, Any]) -> dict[str, Fields]:
         "ProfilesService/GetUser": user,
         "ProfilesService/ListUserEvents": user | PAGE | between | {"event_type": "bought"},
         "ProfilesService/ListUserSegments": user,
+        "ErasureService/EraseUser": {"user_id": "erased@example.com"},
+        "ErasureService/GetErasure": {"id": has["erasures"]},
+        "LinksService/AliasVisitor": {"anonymous_id": "linked", "user_id": "linked-to"},
+        "LinksService/MergeUsers": {"from_user_id": "merged", "into_user_id": "linked-to"},
+        "ExplainService/ExplainMembership": user | {"segment_id": has["segments"], "at": datetime.now(UTC).isoformat()},
+        "ExplainService/PublishSandbox": EVENT,
     }
+
+
+def _analytics() -> dict[str, Fields]:
+    names = ("GetOverview", "ListSegmentTrends", "ListOverlaps", "ListActivationStats", "GetUsage")
+    return {f"AnalyticsService/{name}": {} for name in names}

@@ -60,6 +60,8 @@ def world(url: str, outside: Receiver) -> Iterator[World]:
         segments = _segments(account, mark, settings["activations"])
         team = _team(account, mark, url)
         page = stack.enter_context(client(url, f"ApiKey {settings.pop('page')}"))
+        erasure = f"/api/explorer/erasures/{settings['erasures']}/"
+        wait_for(lambda: ok(account.person.get(erasure))["status"] == "complete")
         token = ok(page.post("/api/auth/session/", json={"user_id": f"{mark}-visitor"}))["token"]
         clients = {
             "person": account.person,
@@ -80,6 +82,7 @@ def _settings(account: Account, outside: Receiver) -> dict[str, Any]:
     mark, person = account.slug, account.person
     made: dict[str, Any] = {"spare refresh": account.refresh}
     ok(person.put("/api/integrations/shopify/", json={"webhook_secret": f"{mark} secret"}))
+    made["erasures"] = ok(person.delete("/api/explorer/users/erased@example.com/"), 202)["id"]
     for kind, path, body in (
         ("schemas", "/api/schemas/", {"event_type": f"{mark} returned", "properties": PROPERTIES}),
         ("spare schemas", "/api/schemas/", {"event_type": f"{mark} sent", "properties": PROPERTIES}),

@@ -32,14 +32,15 @@ def _payload(random: Random, values: list[object]) -> dict[str, object]:
     return payload
 
 
-def _events_of(user_id: str, random: Random, values: list[object]) -> list[Event]:
+def _events_of(user_id: str, place: int, random: Random, values: list[object]) -> list[Event]:
     moments = [_moment(random) for _ in range(3)]
     events = []
     for index in range(random.randint(1, 7)):
         event_type = random.choice(TYPES)
         occurred_at = random.choice(moments)
-        # Which of two property sets wins that are equal in both times is open: so they differ in one here.
-        late = index if event_type == "context_identified" else random.choice((0, 0, 1, 5_000))
+        # Which of two property sets wins that are equal in both times is open: so they differ in one here. Users may be
+        # linked.
+        late = index + 10 * place if event_type == "context_identified" else random.choice((0, 0, 1, 5_000))
         events.append(
             Event(
                 user_id=user_id,
@@ -56,7 +57,11 @@ def _events_of(user_id: str, random: Random, values: list[object]) -> list[Event
 def _history(users: int, seed: int, values: list[object]) -> list[Event]:
     """The events of each user depend on the seed and the user alone: fewer users leave the others as they were."""
     ids = [IDS[user] if user < len(IDS) else f"user {user}" for user in range(users)]
-    return [event for user_id in ids for event in _events_of(user_id, Random(f"{seed} {user_id}"), values)]
+    return [
+        event
+        for place, user_id in enumerate(ids)
+        for event in _events_of(user_id, place, Random(f"{seed} {user_id}"), values)
+    ]
 
 
 def histories(values: list[object]) -> st.SearchStrategy[list[Event]]:

@@ -12,9 +12,10 @@ from services.definition import parse
 from tests.integration.compiler.definitions import Json, comparisons, conditions, groups, sequences
 from tests.integration.compiler.histories import DAYS, NOW, histories, paths
 from tests.integration.compiler.ledgers import RUNS, SEGMENTS, Change, ledger, members
+from tests.integration.compiler.linked import links
 from tests.integration.compiler.samples import CORPUS, VALUES
 from tests.integration.compiler.warehouse import Warehouse
-from tests.oracle.evaluate import matching_users
+from tests.oracle.evaluate import NO_LINKS, Links, matching_users
 from tests.oracle.history import Event
 
 # Each example is up to five definitions over one history: twice over, the 300 pairs at least of every test run.
@@ -28,7 +29,7 @@ GENERATED = settings(
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A tenant's events and ledgers, another tenant's, definitions, and when they are evaluated.
+    """A tenant's events, ledgers and links, another tenant's, definitions, and when they are evaluated.
 
     `past` evaluates at an instant with later events and runs behind it; `runs` are those of each segment that count.
     """
@@ -36,6 +37,7 @@ class Case:
     mine: list[Event]
     theirs: list[Event]
     ledger: list[Change]
+    links: Links
     definitions: list[Json]
     now: datetime
     past: bool
@@ -52,6 +54,7 @@ def cases(draw: st.DrawFn) -> Case:
         mine=mine,
         theirs=theirs,
         ledger=ledger(mine, draw(st.integers(0, 99))),
+        links=draw(st.sampled_from((NO_LINKS, NO_LINKS, links(mine, draw(st.integers(0, 99)))))),
         definitions=draw(st.lists(st.one_of(groups(values), single), min_size=2, max_size=5)),
         now=NOW - timedelta(days=days_ago or 0),
         past=days_ago is not None,
@@ -64,13 +67,15 @@ def check(warehouse: Warehouse, case: Case) -> None:
     tenant_id, other = warehouse.load(case.mine, case.theirs)
     warehouse.mirror(tenant_id, case.ledger)
     warehouse.mirror(other, [replace(change, entered=True) for change in case.ledger])
+    warehouse.link(tenant_id, case.links)
+    warehouse.link(other, dict.fromkeys(case.links, "theirs"))
     history = [event for event in case.mine if not case.past or event.occurred_at <= case.now]
     segments = members(case.ledger, runs=case.runs, until=case.now if case.past else None)
-    ids = sorted({event.user_id for event in case.mine})
+    ids = sorted({case.links.get(event.user_id, event.user_id) for event in case.mine})
     for raw in case.definitions:
         group = parse(raw)
-        expected = matching_users(group, history, case.now, segments)
-        keys = {"past": case.past, "runs": case.runs}
+        expected = matching_users(group, history, case.now, segments, case.links)
+        keys = {"past": case.past, "runs": case.runs, "linked": bool(case.links)}
         assert sorted(warehouse.users(group, tenant_id, case.now, **keys)) == sorted(expected), raw
         if ids:
             half = [(ids[0], ids[len(ids) // 3]), (ids[-1], ids[-1])]

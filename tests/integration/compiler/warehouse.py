@@ -13,6 +13,7 @@ from services.definition import Group
 from services.warehouse import schema
 from services.warehouse.compiler import compile_definition
 from tests.integration.compiler.ledgers import Change
+from tests.oracle.evaluate import Links
 from tests.oracle.history import Event
 
 
@@ -24,7 +25,8 @@ class Warehouse:
         self._tenants = count(1)
         schema.create(self.client)
         # Hundreds of small inserts; what survives a power cut is tested elsewhere.
-        self.client.command("ALTER TABLE events MODIFY SETTING fsync_after_insert = 0, fsync_part_directory = 0")
+        for table in ("events", "user_links"):
+            self.client.command(f"ALTER TABLE {table} MODIFY SETTING fsync_after_insert = 0, fsync_part_directory = 0")
 
     def load(self, *histories: list[Event]) -> list[int]:
         """Store each history under a new tenant, spread over two inserts, and return the tenants."""
@@ -43,6 +45,16 @@ class Warehouse:
         ]
         if rows:
             self.client.raw_insert("membership_changes", insert_block="\n".join(rows).encode(), fmt="JSONEachRow")
+
+    def link(self, tenant_id: int, links: Links) -> None:
+        """Store the links of a tenant, each behind an earlier one that does not count any more."""
+        for version, person_of in ((1, dict.fromkeys(links, "earlier")), (2, links)):
+            rows = [
+                json.dumps({"tenant_id": tenant_id, "user_id": user_id, "person_id": person, "version": version})
+                for user_id, person in person_of.items()
+            ]
+            if rows:
+                self.client.raw_insert("user_links", insert_block="\n".join(rows).encode(), fmt="JSONEachRow")
 
     def users(self, group: Group, tenant_id: int, now: datetime, **keys: Any) -> list[str]:
         """The users of a tenant who match the definition, as the compiled SQL yields them."""

@@ -65,6 +65,36 @@ async def test_what_is_taken_back_may_be_used_again(replicas: list[Replica]) -> 
     assert await admitted([other, one], 5) == 1
 
 
+async def test_what_is_only_noted_is_known_to_every_replica_within_a_second(replicas: list[Replica]) -> None:
+    sharing = [asyncio.create_task(replica.counts.share()) for replica in replicas]
+    for number, replica in enumerate(replicas, 1):
+        for _ in range(number * 100):
+            replica.counts.note("tenant:1", MINUTE)
+        for tenant in range(2, 252):
+            replica.counts.note(f"tenant:{tenant}", MINUTE)
+    # What was noted here counts at once.
+    assert await replicas[2].counts.made("tenant:1", MINUTE) >= 300
+    for name, calls in (("tenant:1", 600), ("tenant:251", 3), ("tenant:252", 0)):
+        for replica in replicas:
+            async with asyncio.timeout(10):
+                while await replica.counts.made(name, MINUTE) != calls:
+                    await asyncio.sleep(0.01)
+    assert await replicas[0].counts.made("tenant:1", MINUTE + 1) == 0
+    for task in sharing:
+        task.cancel()
+
+
+async def test_while_the_store_is_dead_a_replica_knows_its_own_calls(
+    redis: RedisServer, replicas: list[Replica]
+) -> None:
+    one, other, _ = replicas
+    assert await other.admitted(10) == 10
+    assert await one.admitted(10) == 10
+    one.counts.note("tenant:1", MINUTE)
+    redis.kill()
+    assert await one.counts.made("tenant:1", MINUTE) == 21
+
+
 async def test_while_the_store_is_dead_each_replica_counts_on_from_what_it_knows(
     redis: RedisServer, replicas: list[Replica]
 ) -> None:

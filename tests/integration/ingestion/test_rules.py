@@ -14,6 +14,7 @@ from services.ingestion.rules import TenantRules
 from services.kit.errors import Unavailable
 from services.kit.listening import Listener
 from services.kit.postgres import Database
+from services.kit.pseudonyms import Pseudonyms
 from services.kit.wire import nullable
 from tests.integration.ingestion.conftest import Client, Platform, eventually
 from tests.integration.ingestion.declared import TOTAL, Registry, set_plan
@@ -39,7 +40,7 @@ def other(platform: Platform, replica_channel: grpc.aio.Channel, client: Client)
 async def rules(platform: Platform) -> AsyncIterator[TenantRules]:
     """Rules as a process remembers them, while they are heard of."""
     database, listener = Database.connect(platform.settings), Listener(platform.settings, "ingestion")
-    rules = TenantRules(database, listener)
+    rules = TenantRules(database, listener, Pseudonyms("key"))
 
     async def is_listening() -> bool:
         return listener.is_connected()

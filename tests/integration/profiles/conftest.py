@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from services.gen.segops.ingestion.v1 import ingestion_pb2_grpc
-from services.gen.segops.profiles.v1 import profiles_pb2_grpc
+from services.gen.segops.profiles.v1 import links_pb2_grpc, profiles_pb2_grpc
 from services.gen.segops.segments.v1 import segments_pb2_grpc
 from services.kit.caller import IDENTITY_HEADER, Caller, mint
 from services.kit.channel import connect
@@ -39,6 +39,7 @@ class Client:
         self.ingestion = ingestion_pb2_grpc.IngestionServiceStub(self._channels["ingestion"])
         self.segments = segments_pb2_grpc.SegmentsServiceStub(self._channels["segments"])
         self.profiles = profiles_pb2_grpc.ProfilesServiceStub(self._channels["profiles"])
+        self.links = links_pb2_grpc.LinksServiceStub(self._channels["profiles"])
         caller = Caller(kind="person", tenant_id=self.tenant_id, user_id=1, role="owner")
         identity = mint(caller, private_key(settings, INTERNAL_KEY))
         self.metadata = ((IDENTITY_HEADER, identity), ("x-segops-url", "http://edge.test/api/explorer/users/?q="))

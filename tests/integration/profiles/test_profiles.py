@@ -41,7 +41,10 @@ async def publish(client: Client) -> None:
         while True:
             page = await client.profiles.SearchUsers(pb.SearchUsersRequest(), metadata=client.metadata)
             if sum(user.event_count for user in page.results) == len(EVENTS):
-                return
+                break
+            await asyncio.sleep(0.05)
+        # Properties have a table of their own, which is filled a moment later.
+        while not (await client.profiles.GetUser(pb.GetUserRequest(user_id=ANN), metadata=client.metadata)).properties:
             await asyncio.sleep(0.05)
 
 

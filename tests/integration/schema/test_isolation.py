@@ -8,7 +8,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from services.kit.postgres import IDENTITY_ROLE, TENANT_ROLE, Database
 from services.kit.settings import Settings
-from services.schema import connectors, idempotency, identity, ingestion, segments  # noqa: F401 - declare their tables
+from services.schema import connectors, idempotency, identity, ingestion, profiles, segments  # noqa: F401 - declare their tables
 from services.schema.base import metadata
 from services.schema.identity import api_keys, members, tenants
 from tests.integration.schema.rows import put, sample
@@ -34,6 +34,7 @@ FOREIGN = {
 OVER_ALL_TENANTS = {
     "due_segments": "TABLE(tenant_id integer, segment_id integer)",  # ids, for the process that enters each tenant
     "expired_exports": "TABLE(tenant_id integer, export_id integer)",
+    "due_removals": "TABLE(tenant_id integer, activation_id integer)",
     "due_deliveries": "TABLE(tenant_id integer, webhook_id integer, delivery_id uuid)",
     "tenants_with_secrets": "TABLE(tenant_id integer)",
     "shopify_integration": "TABLE(tenant_id integer, webhook_secret bytea)",  # of one slug, encrypted

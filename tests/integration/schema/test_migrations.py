@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, text
 
 from services.kit.settings import Settings
-from services.schema import connectors, idempotency, identity, ingestion, segments  # noqa: F401 - declare their tables
+from services.schema import connectors, idempotency, identity, ingestion, profiles, segments  # noqa: F401 - declare their tables
 from services.schema.base import metadata
 from services.schema.migrate import migrate
 

@@ -12,13 +12,15 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
-from services.warehouse import schema, store
+from services.warehouse import schema
 from services.warehouse.broken_parts import DETACHED, set_aside
 from services.warehouse.engine import EMBEDDED_OPTIONS, EVERYWHERE, Lane
 from services.warehouse.failures import is_broken
 from services.warehouse.loading import inserts
 from services.warehouse.loading.blocks import Block
 from services.warehouse.loading.messages import Message
+from services.warehouse.search import search_users
+from services.warehouse.users import get_user
 from tests.integration.warehouse.rows import RECEIVED_AT, Event, rows
 
 TENANT, USERS = 1, 100
@@ -53,7 +55,7 @@ def batches(client: Client) -> dict[int, int]:
 
 def users(client: Client) -> int:
     """How many users there are, by the table that a view fills."""
-    return store.search_users(client, TENANT, "", 1, 0)[0]
+    return search_users(client, TENANT, "", 1, 0, linked=False)[0]
 
 
 def count(client: Client) -> int:
@@ -61,7 +63,7 @@ def count(client: Client) -> int:
 
 
 def profile(client: Client) -> object:
-    return store.get_user(client, TENANT, "u2-7")
+    return get_user(client, TENANT, ["u2-7"])
 
 
 def is_broken_for(lane: Lane, query: Query) -> bool:

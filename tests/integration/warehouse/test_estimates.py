@@ -22,13 +22,13 @@ from tests.integration.warehouse.processes import Warehouse
 from tests.integration.warehouse.rows import Event
 from tests.integration.warehouse.test_matches import did, load
 
-RANDOM_IDS, ORDERED_IDS, OTHER = 1, 2, 3
+RANDOM_IDS, ORDERED_IDS, OTHER, LINKED_IDS = 1, 2, 3, 4
 USERS, PARTS = 30_000, 6
 SEGMENT = 7
 # A sample of 12 clusters of about 200 users: a share of 20 % is told to one point, one standard deviation.
 SMALL = Budget(exact_events=10_000, sampled_events=10_000)
 # If the users who match have neighbouring ids, each cluster as a whole counts or does not.
-POINTS = {RANDOM_IDS: 0.05, ORDERED_IDS: 0.1}
+POINTS = {RANDOM_IDS: 0.05, ORDERED_IDS: 0.1, LINKED_IDS: 0.05}
 SEEDS = range(5)
 
 # Each part holds the events of every user whose number does not divide by it: users differ in how many rows they have.
@@ -48,7 +48,14 @@ USER_IDS = {
     RANDOM_IDS: "hex(cityHash64(number))",
     ORDERED_IDS: "leftPad(toString(if(number % 5 = 0, 0, 100000) + number), 9, '0')",
     OTHER: "hex(cityHash64(number, 1))",
+    LINKED_IDS: "hex(cityHash64(number, 2))",
 }
+# Every third user is another id of the one before.
+LINKS = """
+INSERT INTO user_links (tenant_id, user_id, person_id, version)
+SELECT {tenant}, hex(cityHash64(number, 2)), hex(cityHash64(number - 1, 2)), number
+FROM numbers({users}) WHERE number % 3 = 2
+"""
 
 _opened: list[Client] = []
 
@@ -62,6 +69,7 @@ def opened(directory: str) -> None:
         for part in range(2, 2 + PARTS):
             client.command(EVENTS.format(tenant=tenant, user_id=user_id, users=USERS, part=part))
         client.command(MEMBERS.format(tenant=tenant, user_id=user_id, users=USERS, segment=SEGMENT))
+    client.command(LINKS.format(tenant=LINKED_IDS, users=USERS))
     _opened.append(client)
 
 
@@ -71,14 +79,14 @@ def estimated(tenant: int, definition: str, seed: int, budget: Budget = SMALL) -
 
 def counted(tenant: int, definition: str) -> tuple[int, int]:
     """How many users match, and how many there are."""
-    client = _opened[0]
-    matched = samples.count(client, _evaluation(tenant, definition).users())
-    return matched, samples.count_users(client, tenant)
+    client, evaluation = _opened[0], _evaluation(tenant, definition)
+    return samples.count(client, evaluation.users()), samples.count_users(client, evaluation.persons())
 
 
 def _evaluation(tenant: int, definition: str) -> Evaluation:
     group = read_definition(definition)
-    return Evaluation(tenant_id=tenant, group=group, now=datetime.now(UTC), runs={SEGMENT: 1})
+    linked = tenant == LINKED_IDS
+    return Evaluation(tenant_id=tenant, group=group, now=datetime.now(UTC), runs={SEGMENT: 1}, linked=linked)
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +129,23 @@ def test_a_share_of_many_users_is_estimated_to_some_points(
         assert 1000 < found.sample_size < total / 5
         assert found.total_users == pytest.approx(total, rel=0.05)
         assert found.matched_users == pytest.approx(matched, abs=POINTS[tenant] * total)
+
+
+@pytest.mark.parametrize(
+    ("definition", "share"),
+    # A fifth of the ids ordered something, and half of the persons have two ids. None of those is a member.
+    [(ORDERED, 0.3), (within(SEGMENT, "not_in"), 0.5)],
+)
+def test_of_linked_users_persons_are_estimated(engine: ProcessPoolExecutor, definition: str, share: float) -> None:
+    matched, total = engine.submit(counted, LINKED_IDS, definition).result()
+    assert total == pytest.approx(USERS * 2 / 3, rel=0.01)
+    assert matched == pytest.approx(share * total, rel=0.2)
+    found = [engine.submit(estimated, LINKED_IDS, definition, seed).result() for seed in range(8)]
+    for each in found:
+        assert each.sampled
+        assert each.matched_users == pytest.approx(matched, abs=2 * POINTS[LINKED_IDS] * total)
+    assert sum(each.matched_users for each in found) / len(found) == pytest.approx(matched, rel=0.1)
+    assert sum(each.total_users for each in found) / len(found) == pytest.approx(total, rel=0.05)
 
 
 def test_samples_differ_from_call_to_call(engine: ProcessPoolExecutor) -> None:

@@ -98,7 +98,7 @@ async def stored(warehouse: Warehouse) -> Counter[uuid.UUID]:
     for user in users.users:
         before = ids.total()
         for offset in range(0, user.event_count + 1, PAGE):
-            request = pb.ListUserEventsRequest(user_id=user.user_id, limit=PAGE, offset=offset)
+            request = pb.ListUserEventsRequest(user_ids=[user.user_id], limit=PAGE, offset=offset)
             page = await warehouse.stub.ListUserEvents(request, metadata=metadata)
             assert page.count == user.event_count
             ids.update(uuid.UUID(event.event_id) for event in page.events)

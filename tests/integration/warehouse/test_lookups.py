@@ -95,8 +95,7 @@ async def test_pages_of_a_search_join_to_the_whole(loaded: Loaded) -> None:
 async def test_a_profile_has_the_totals_and_the_newest_properties(loaded: Loaded) -> None:
     for user_id in {event.user_id for event in loaded.events}:
         events = loaded.of(user_id)
-        user = await loaded.warehouse.stub.GetUser(pb.GetUserRequest(user_id=user_id), metadata=loaded.metadata)
-        assert user.user_id == user_id
+        user = await loaded.warehouse.stub.GetUser(pb.GetUserRequest(user_ids=[user_id]), metadata=loaded.metadata)
         assert user.event_count == len(events)
         assert user.event_type_count == len({event.event_type for event in events})
         assert user.first_seen == timestamp(events[-1].occurred_at)
@@ -111,19 +110,20 @@ async def test_a_profile_has_the_totals_and_the_newest_properties(loaded: Loaded
 async def test_a_user_of_another_tenant_is_not_found(warehouse: Warehouse, loaded: Loaded, tenant: int) -> None:
     elsewhere = warehouse.metadata(tenant - 1_000_000)
     with pytest.raises(grpc.aio.AioRpcError) as failure:
-        await warehouse.stub.GetUser(pb.GetUserRequest(user_id="a"), metadata=elsewhere)
+        await warehouse.stub.GetUser(pb.GetUserRequest(user_ids=["a"]), metadata=elsewhere)
     assert failure.value.code() == grpc.StatusCode.NOT_FOUND
     assert (await warehouse.stub.SearchUsers(pb.SearchUsersRequest(limit=10), metadata=elsewhere)).count == 0
-    request = pb.ListUserEventsRequest(user_id="a", limit=10)
+    request = pb.ListUserEventsRequest(user_ids=["a"], limit=10)
     assert (await warehouse.stub.ListUserEvents(request, metadata=elsewhere)).count == 0
 
 
 async def test_events_come_newest_first_with_everything_they_had(loaded: Loaded) -> None:
     for user_id in ("a'b", "\\", "🙂", "{tenant:UInt32}"):
-        request = pb.ListUserEventsRequest(user_id=user_id, limit=1000)
+        request = pb.ListUserEventsRequest(user_ids=[user_id], limit=1000)
         answer = await loaded.warehouse.stub.ListUserEvents(request, metadata=loaded.metadata)
         assert list(answer.events) == [
             pb.UserEvent(
+                user_id=user_id,
                 event_id=str(event.event_id),
                 event_type=event.event_type,
                 occurred_at=timestamp(event.occurred_at),
@@ -157,7 +157,7 @@ async def test_filters_and_pages_of_events_are_exact(loaded: Loaded) -> None:
         ]
         found = []
         for offset in range(0, len(chosen) + 20, 20):
-            request = pb.ListUserEventsRequest(user_id="a", event_type=event_type, limit=20, offset=offset)
+            request = pb.ListUserEventsRequest(user_ids=["a"], event_type=event_type, limit=20, offset=offset)
             if since is not None:
                 request.since.FromDatetime(since)
             if until is not None:

@@ -65,7 +65,7 @@ class Loading:
             await self._warehouse.loaded(await self._warehouse.log.append(LOADED, rows(LOADED, *events)))
             sent += len(events)
         metadata = self._warehouse.metadata(LOADED)
-        user = await self._warehouse.stub.GetUser(pb.GetUserRequest(user_id="u"), metadata=metadata)
+        user = await self._warehouse.stub.GetUser(pb.GetUserRequest(user_ids=["u"]), metadata=metadata)
         assert user.event_count == sent
 
 

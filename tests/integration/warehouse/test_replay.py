@@ -77,10 +77,10 @@ async def state(warehouse: Warehouse) -> State:
         properties: dict[str, str] = {}
         users = await warehouse.stub.SearchUsers(pb.SearchUsersRequest(limit=50), metadata=metadata)
         for user in users.users:
-            request = pb.ListUserEventsRequest(user_id=user.user_id, limit=10_000)
+            request = pb.ListUserEventsRequest(user_ids=[user.user_id], limit=10_000)
             page = await warehouse.stub.ListUserEvents(request, metadata=metadata)
             ids.update(event.event_id for event in page.events)
-            profile = await warehouse.stub.GetUser(pb.GetUserRequest(user_id=user.user_id), metadata=metadata)
+            profile = await warehouse.stub.GetUser(pb.GetUserRequest(user_ids=[user.user_id]), metadata=metadata)
             assert profile.event_count == user.event_count == page.count
             properties[user.user_id] = profile.properties
         found[tenant] = (ids, properties, await accounts(warehouse, metadata))

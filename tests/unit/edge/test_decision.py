@@ -114,6 +114,23 @@ async def test_every_call_of_a_tenant_counts_and_is_told_how_many_are_left(
 
 
 @pytest.mark.parametrize(
+    ("method", "target", "content_type"),
+    [
+        ("GET", "/api/analytics/usage", ""),
+        ("POST", "/segops.analytics.v1.AnalyticsService/GetUsage", "application/grpc"),
+    ],
+)
+async def test_a_service_that_wants_to_know_is_told_how_many_calls_there_were(
+    edge: Edge, method: str, target: str, content_type: str
+) -> None:
+    for calls in (3, 6):
+        assert await edge.statuses(2, "GET", READ, GOOD) == [200, 200]
+        told = dict((await edge.call(method, target, GOOD, content_type=content_type)).headers)
+        assert told["x-segops-api-calls"] == str(calls)
+    assert "x-segops-api-calls" not in dict((await edge.call("GET", READ, GOOD)).headers)
+
+
+@pytest.mark.parametrize(
     ("method", "target", "authorization", "status"),
     [
         ("POST", "/api/auth/token", "", 200),

@@ -60,12 +60,37 @@ async def test_the_time_to_wait_ends_in_the_next_minute_and_less_than_a_second_i
     assert 60 <= second + left < 61
 
 
-async def test_a_tenant_without_a_limit_is_not_counted(clock: Clock) -> None:
-    limits = Limits(tenants=None, addresses=Counts(), stranger_calls=3, clock=clock)  # type: ignore[arg-type]
-    standing = await limits.tenant(7, 0)
-    standing.check()
-    assert standing.limit == ANY_NUMBER
-    assert dict(standing.headers())["x-ratelimit-remaining"] == str(ANY_NUMBER)
+async def test_a_tenant_without_a_limit_is_told_nothing_of_its_calls(limits: Limits) -> None:
+    for _ in range(9):
+        standing = await limits.tenant(7, 0)
+        standing.check()
+        assert standing.limit == ANY_NUMBER
+        assert dict(standing.headers())["x-ratelimit-remaining"] == str(ANY_NUMBER)
+
+
+@pytest.mark.parametrize("limit", [0, 5])
+async def test_the_calls_of_a_minute_are_known_with_and_without_a_limit(
+    limits: Limits, clock: Clock, limit: int
+) -> None:
+    for _ in range(5):
+        await limits.tenant(7, limit)
+    assert [await limits.made(7), await limits.made(8)] == [5, 0]
+    clock.now += 60
+    assert await limits.made(7) == 0
+    await limits.tenant(7, limit)
+    assert await limits.made(7) == 1
+
+
+async def test_calls_beyond_the_limit_are_none(limits: Limits) -> None:
+    for _ in range(9):
+        await limits.tenant(7, 5)
+    assert await limits.made(7) == 5
+
+
+async def test_calls_before_a_limit_was_set_count(limits: Limits) -> None:
+    for _ in range(3):
+        await limits.tenant(7, 0)
+    assert (await limits.tenant(7, 5)).calls == 4
 
 
 async def test_a_greater_plan_holds_at_once_whatever_was_refused_before(limits: Limits) -> None:

@@ -9,6 +9,7 @@ from services.ingestion.batches import Refused
 from services.ingestion.bodies import compact
 from services.ingestion.events import Event, parse_event
 from services.ingestion.tracking_calls import KINDS, as_sent, read_call
+from services.ingestion.tracking_links import link_in
 from services.kit.errors import Invalid
 
 NOW = datetime(2026, 4, 25, tzinfo=UTC)
@@ -147,3 +148,43 @@ def test_a_call_of_no_kind_is_refused(kind: object) -> None:
 def test_what_is_no_object_is_refused(call: object) -> None:
     with pytest.raises(Invalid):
         event_of(call)
+
+
+def linked(call: object, kind: str = "") -> tuple[str, str] | None:
+    """Whom a call links to whom."""
+    text = compact(json.dumps(call).encode())
+    read = read_call(text, kind, 0, NOW)
+    assert isinstance(read, bytes)
+    return link_in(text, kind, read, NOW)
+
+
+def test_identify_and_alias_say_which_user_a_visitor_is() -> None:
+    both = {"userId": "ann", "anonymousId": "x"}
+    assert linked(both, "identify") == ("anon_x", "ann")
+    assert linked({**both, "type": "identify"}) == ("anon_x", "ann")
+    assert linked({"userId": 7, "previousId": 8, "anonymousId": "x"}, "alias") == ("anon_8", "7")
+    assert linked({**both, "anonymousId": "ü" * 251}, "identify") == ("anon_" + "ü" * 251, "ann")
+
+
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        ({"userId": "ann", "anonymousId": "x", "event": "seen"}, "track"),
+        ({"userId": "ann", "anonymousId": "x"}, "page"),
+        ({"userId": "ann"}, "identify"),
+        ({"anonymousId": "x"}, "identify"),
+        ({"userId": "", "anonymousId": "x"}, "identify"),
+        ({"anonymousId": "x", "previousId": "y"}, "alias"),
+        # No event ever came from such a visitor.
+        ({"userId": "ann", "anonymousId": "x" * 252}, "identify"),
+        ({"userId": "ann", "previousId": "x\n"}, "alias"),
+        ({"userId": "ann", "previousId": "\ud800"}, "alias"),
+        # Not taken.
+        ({"userId": "ann\n", "anonymousId": "x"}, "identify"),
+        ({"userId": "ann", "anonymousId": "x", "traits": 7}, "identify"),
+        ({"userId": ["ann"], "anonymousId": "x"}, "identify"),
+        ("no call", "identify"),
+    ],
+)
+def test_other_calls_and_what_is_not_taken_link_nobody(call: object, kind: str) -> None:
+    assert linked(call, kind) is None

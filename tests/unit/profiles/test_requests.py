@@ -25,6 +25,26 @@ def test_times_are_asked_for_in_utc(text: str) -> None:
     assert not question.HasField("until")
 
 
+def test_times_between_milliseconds_are_not_cut() -> None:
+    request = pb.ListUserEventsRequest(
+        user_id="u", since="2026-04-25T14:32:00.0005Z", until="2026-04-25T14:32:00.0015Z"
+    )
+    _, question = event_search(request)
+    assert (question.since.nanos, question.until.nanos) == (500_000, 1_500_000)
+
+
+@pytest.mark.parametrize("text", ["a\0", "\n", "\x7f", "\x9f"])
+def test_no_text_has_a_control_character(text: str) -> None:
+    for ask in (
+        lambda: user_search(pb.SearchUsersRequest(q=text)),
+        lambda: checked_user_id(text),
+        lambda: event_search(pb.ListUserEventsRequest(user_id="u", event_type=text)),
+    ):
+        with pytest.raises(Invalid) as raised:
+            ask()
+        assert list(raised.value.fields.values()) == [["Control characters are not allowed."]]
+
+
 def test_a_page_of_events_is_asked_for_by_offset() -> None:
     page, question = event_search(pb.ListUserEventsRequest(user_id="u", page=3, page_size=20))
     assert (question.limit, question.offset) == (page.limit, page.offset) == (20, 40)

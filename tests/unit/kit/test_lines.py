@@ -1,4 +1,4 @@
-"""A ledger is cut into chunks of whole lines, none too long."""
+"""Bytes are cut into chunks of whole lines, none too long."""
 
 from collections.abc import AsyncIterator
 from itertools import pairwise
@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.segments.mirror import whole_lines
+from services.kit.lines import whole_lines
 
 LINES = st.lists(st.binary(max_size=9).map(lambda line: line.replace(b"\n", b"") + b"\n"), max_size=30)
 

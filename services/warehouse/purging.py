@@ -1,0 +1,32 @@
+"""Deleted rows leave the disk: a delete only hides them, until their part is merged, which large ones may never be."""
+
+import asyncio
+import logging
+from functools import partial
+
+from clickhouse_connect.driver.client import Client
+
+from services.kit.repeating import repeat
+from services.warehouse.engine import Engine
+
+log = logging.getLogger("warehouse")
+
+# Writing all parts with hidden rows anew takes some seconds for ten million rows.
+PURGE_SECONDS = 6 * 3600.0
+
+MASKED = (
+    "SELECT DISTINCT table FROM system.parts WHERE database = currentDatabase() AND active AND has_lightweight_delete"
+)
+
+
+def purge(client: Client) -> None:
+    """Writes every part that has hidden rows anew, without them. The old one stays for eight minutes."""
+    for (table,) in client.query(MASKED).result_rows:
+        client.command(f"ALTER TABLE {table} APPLY DELETED MASK SETTINGS mutations_sync = 2")
+        log.info("deleted rows were taken off the disk", extra={"table": table})
+
+
+async def keep_purging(engine: Engine) -> None:
+    """Does so again and again, for ever."""
+    await asyncio.sleep(PURGE_SECONDS)
+    await repeat(PURGE_SECONDS, partial(engine.erasures.run, purge))
