@@ -64,7 +64,7 @@ async def links_of(connection: AsyncConnection, tenant_id: int, user_ids: Collec
         # A row that is linked to itself says that a link was undone.
         user_links.c.linked_to != user_links.c.user_id,
     )
-    return dict((await connection.execute(statement)).tuples().all())
+    return {row.user_id: row.linked_to for row in await connection.execute(statement)}
 
 
 async def standing(connection: AsyncConnection, tenant_id: int, user_id: str, linked_to: str) -> Standing:

@@ -84,6 +84,8 @@ def create(account: Account, definition: Mapping[str, object]) -> int:
 def measure(running: Running, account: Account, segment_id: int) -> Compute:
     """Computes a segment through the edge. How the time was spent is in the logs, under the request's id."""
     path = f"/api/segments/{segment_id}/"
+    # One that was asked for earlier would answer for this one.
+    wait_for(lambda: _answer(account.server.get(path))["status"] != "computing", COMPUTE_SECONDS)
     started = time.perf_counter()
     queued = account.server.post(f"{path}compute/")
     _answer(queued)

@@ -76,7 +76,7 @@ async def running(database: Database, tenant: int) -> dict[bytes, bool]:
     """Of each user who was erased, whether nothing of theirs is taken."""
     async with database.tenant(tenant) as connection:
         rows = await connection.execute(select(erased_users.c.pseudonym, erased_users.c.is_running))
-        return dict(rows.tuples().all())
+        return {row.pseudonym: row.is_running for row in rows}
 
 
 def name(tenant: int, user_id: str) -> bytes:
