@@ -27,7 +27,8 @@ CREATE DATABASE segops OWNER segops
 # For a machine shared with all other processes of the platform.
 SERVER_SETTINGS = {
     "shared_buffers": "128MB",
-    "max_connections": "100",
+    # The pools of all services may hold some 120 together.
+    "max_connections": "200",
     "synchronous_commit": "on",
     "listen_addresses": "",
     "timezone": "UTC",
