@@ -14,6 +14,13 @@ USERS = """
 SELECT user_id, startsWith(user_id, {text:String}) AS is_prefix
 FROM users FINAL PREWHERE tenant_id = {tenant:UInt32} AND position(user_id, {text:String}) > 0
 """
+# All users: the key has them in order, and to count them by 64 bits each takes half the time. Among ten million users
+# the chance that two have the same bits is 3 in a million.
+ALL_USERS = """
+SELECT user_id FROM users FINAL PREWHERE tenant_id = {tenant:UInt32} ORDER BY user_id
+LIMIT {limit:UInt32} OFFSET {offset:UInt64}
+"""
+COUNT_OF_ALL = "SELECT uniqExact(cityHash64(user_id)) FROM users PREWHERE tenant_id = {tenant:UInt32}"
 # The same of a tenant with links: those who were never linked, and those with an id that matches, whether or not it is
 # one of their ids with events.
 LINKS = "FROM user_links FINAL WHERE tenant_id = {tenant:UInt32}"
@@ -73,12 +80,8 @@ def search_users(
 
     Then by id. `linked`: some of the tenant's user ids are linked to others.
     """
-    query = f"""
-        SELECT user_id FROM ({PERSONS if linked else USERS}) ORDER BY is_prefix DESC, user_id
-        LIMIT {{limit:UInt32}} OFFSET {{offset:UInt64}}
-    """
-    count, rows = page(client, query, {"tenant": tenant_id, "text": text, "limit": limit, "offset": offset})
-    user_ids = [user_id for (user_id,) in rows]
+    bound = {"tenant": tenant_id, "text": text, "limit": limit, "offset": offset}
+    count, user_ids = _matching(client, bound, linked=linked) if text or linked else _all(client, bound)
     totals = _totals(client, tenant_id, user_ids, linked=linked) if user_ids else {}
     return count, [
         UserSummary(user_id=user_id, event_count=events, first_seen=first, last_seen=last)
@@ -87,6 +90,20 @@ def search_users(
         if user_id in totals
         for events, first, last in [totals[user_id]]
     ]
+
+
+def _matching(client: Client, bound: Mapping[str, object], *, linked: bool) -> tuple[int, list[str]]:
+    query = f"""
+        SELECT user_id FROM ({PERSONS if linked else USERS}) ORDER BY is_prefix DESC, user_id
+        LIMIT {{limit:UInt32}} OFFSET {{offset:UInt64}}
+    """
+    count, rows = page(client, query, bound)
+    return count, [user_id for (user_id,) in rows]
+
+
+def _all(client: Client, bound: Mapping[str, object]) -> tuple[int, list[str]]:
+    count = client.query(COUNT_OF_ALL, parameters=dict(bound)).result_rows[0][0]
+    return count, [user_id for (user_id,) in client.query(ALL_USERS, parameters=dict(bound)).result_rows]
 
 
 def _totals(client: Client, tenant_id: int, user_ids: Sequence[str], *, linked: bool) -> Totals:

@@ -13,7 +13,7 @@ from tests.bench import load
 from tests.bench.busy import EVENTS_A_SECOND
 from tests.bench.compute import DEFINITION
 from tests.bench.events import BATCH, ODD_NUMBER, SKEW, user_id
-from tests.bench.load import Answer, Load, request, run_load
+from tests.bench.load import Load, request, run_load
 from tests.e2e.account import Account
 from tests.running import Running
 
@@ -92,17 +92,26 @@ async def _beside_events(
 ) -> Mapping[str, Load]:
     port = running.settings.edge_port
 
-    def run(requests: Iterator[bytes], status: int, rate: float, done: Callable[[int], object]) -> "asyncio.Task[Load]":
-        def is_right(answer: Answer) -> bool:
-            return answer.status == status
-
-        running_load = run_load(
-            port, requests, is_right=is_right, seconds=seconds, rate=rate, connections=CONNECTIONS, done=done
+    async def run(
+        requests: Iterator[bytes], status: int, rate: float, done: Callable[[int], object], begin: float = 0.0
+    ) -> Load:
+        await asyncio.sleep(begin)
+        return await run_load(
+            port,
+            requests,
+            is_right=lambda answer: answer.status == status,
+            seconds=seconds,
+            rate=rate,
+            connections=CONNECTIONS,
+            done=done,
         )
-        return asyncio.create_task(running_load)
 
-    loaded = run(loads, 202, EVENTS_A_SECOND / BATCH, lambda _: None)
-    read = {kind: run(requests, 200, READS_A_SECOND, done) for kind, requests in reads.items()}
+    loaded = asyncio.create_task(run(loads, 202, EVENTS_A_SECOND / BATCH, lambda _: None))
+    # One kind after the other: whoever looks somebody up does not wait for all others to do so at the same moment.
+    read = {
+        kind: asyncio.create_task(run(requests, 200, READS_A_SECOND, done, number / len(reads) / READS_A_SECOND))
+        for number, (kind, requests) in enumerate(reads.items())
+    }
     found = {kind: await task for kind, task in read.items()}
     for answered in (await loaded, *found.values()):
         answered.raise_errors()
