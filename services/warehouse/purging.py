@@ -1,4 +1,8 @@
-"""Deleted rows leave the disk: a delete only hides them, until their part is merged, which large ones may never be."""
+"""Deleted rows leave the disk: a delete only hides them, until their part is merged, which large ones may never be.
+
+So does the delete itself, whose text names users: of those that are done the engine keeps the last one (see `schema`),
+which is that of this here then.
+"""
 
 import asyncio
 import logging
@@ -14,9 +18,11 @@ log = logging.getLogger("warehouse")
 # Writing all parts with hidden rows anew takes some seconds for ten million rows.
 PURGE_SECONDS = 6 * 3600.0
 
-MASKED = (
-    "SELECT DISTINCT table FROM system.parts WHERE database = currentDatabase() AND active AND has_lightweight_delete"
-)
+MASKED = """
+    SELECT table FROM system.parts WHERE database = currentDatabase() AND active AND has_lightweight_delete
+    UNION DISTINCT
+    SELECT table FROM system.mutations WHERE database = currentDatabase() AND command LIKE '%_row_exists = 0%'
+"""
 
 
 def purge(client: Client) -> None:

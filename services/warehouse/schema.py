@@ -96,7 +96,14 @@ VIEWS = (
 )
 
 
+# Deletes of users name them; the engine would keep the last hundred.
+FORGETTING = tuple(
+    f"ALTER TABLE {table} MODIFY SETTING finished_mutations_to_keep = 1"
+    for table in ("events", "users", "user_props", "membership_changes", "user_links")
+)
+
+
 def create(client: Client) -> None:
     """Makes every table and view that is not there yet."""
-    for statement in (*TABLES, *VIEWS):
+    for statement in (*TABLES, *VIEWS, *FORGETTING):
         client.command(statement)

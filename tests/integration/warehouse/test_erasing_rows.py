@@ -18,6 +18,14 @@ NAME_USERS = """
       AND table IN (SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree')"""
 ROWS_ON_DISK = "SELECT sum(rows) FROM system.parts WHERE database = currentDatabase() AND active AND table = 'events'"
 
+# The engine deletes what a table does not keep of finished mutations, in its own time.
+LAST_MUTATIONS = """
+    SELECT table, argMax(command, block_numbers.number[1]) FROM system.mutations WHERE database = currentDatabase()
+    GROUP BY table"""
+KEEP_ONE_MUTATION = """
+    SELECT name FROM system.tables
+    WHERE database = currentDatabase() AND create_table_query LIKE '%finished_mutations_to_keep = 1%'"""
+
 
 def erased(directory: str) -> dict[str, Any]:
     """Erases one of two users from a new warehouse, and tells what is there."""
@@ -40,6 +48,8 @@ def erased(directory: str) -> dict[str, Any]:
         "columns": set(client.query(NAME_USERS).result_rows),
         "found": found,
         "left": {name: count for name, [(count,)] in tables.items()},
+        "last mutations": set(client.query(LAST_MUTATIONS).result_rows),
+        "keep one": {name for (name,) in client.query(KEEP_ONE_MUTATION).result_rows},
         "on disk": (before[0][0], client.query(ROWS_ON_DISK).result_rows[0][0]),
         "another tenant's": client.query("SELECT count() FROM events WHERE tenant_id = 2").result_rows[0][0],
     }
@@ -59,6 +69,8 @@ def test_all_that_tables_have_of_a_user_is_deleted_once_and_leaves_the_disk(
     assert told["found"][1] == {}
     assert told["left"] == {"events": 1, "users": 1, "user_props": 1, "membership_changes": 1, "user_links": 1}
     assert told["on disk"] == (6, 4)
+    assert {command for _, command in told["last mutations"]} == {"(APPLY DELETED MASK)"}
+    assert told["keep one"] == erasing.TABLES.keys()
     assert told["another tenant's"] == 3
     # A new table is here too.
     assert told["columns"] == {(table, column) for table, columns in erasing.TABLES.items() for column in columns}
