@@ -44,7 +44,7 @@ demo: $(RUNTIME) $(GEN) ## load a real purchase log into the running platform an
 	@$(PY) -m cli.demo
 
 test: dev ## run every test
-	@$(PY) -m pytest -n 2 --dist loadfile
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 nightly: dev ## compare the segment compiler with the oracle on thousands of new histories; takes some ten minutes
 	@$(PY) -m pytest tests/integration/compiler/nightly.py --timeout 0 --hypothesis-show-statistics

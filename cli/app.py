@@ -6,7 +6,6 @@ from cli import keys, tenants, users, webhooks
 from cli.events import app as events
 from cli.segments import app as segments
 from services.kit.settings import Settings
-from services.schema.migrate import migrate as bring_up_to_date
 
 app = typer.Typer(name="segopsctl", no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(tenants.app, name="tenants")
@@ -29,4 +28,7 @@ def segopsctl() -> None:
 @app.command()
 def migrate() -> None:
     """Bring PostgreSQL to the declared schema; waits up to a minute for it."""
+    # Loading it takes as long as all the rest of a command.
+    from services.schema.migrate import migrate as bring_up_to_date
+
     bring_up_to_date(Settings())

@@ -25,7 +25,7 @@ MOST_AT_ONCE = 500
 MOST_OF_ONE = 5
 
 # Between two looks for what is due.
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.5
 # Beyond the timeout of the call, to record what became of it. After that another process takes it to have been lost.
 RECORD_SECONDS = 10.0
 # What is not done by then is sent again by the next process.

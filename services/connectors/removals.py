@@ -22,7 +22,7 @@ from services.kit.postgres import Database
 
 log = logging.getLogger("removals")
 
-CHECK_SECONDS = 1.0
+CHECK_SECONDS = 2.0
 # Queued in one check; more wait for the next one.
 MOST_DUE = 1_000
 

@@ -29,7 +29,7 @@ CONCURRENCY = 2
 # A killed worker's job starts again within HEARTBEAT + STALE + CHECK + POLL seconds.
 HEARTBEAT_SECONDS = 1.0
 STALE_SECONDS = 3.0
-CHECK_SECONDS = 0.5
+CHECK_SECONDS = 1.0
 # New jobs are notified; only those put back are found by polling.
 POLL_SECONDS = 0.5
 

@@ -28,7 +28,7 @@ QUICK = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def process(settings: Settings) -> Iterator[ServiceProcess]:
     """The running connectors process, which a test may kill and start again."""
     process = ServiceProcess(settings, "connectors", **LOOPBACK, **QUICK)

@@ -133,10 +133,9 @@ async def test_the_newest_deliveries_come_first(hooks: Hooks, receiver: Receiver
     assert newest_first == sorted(newest_first, reverse=True)
 
 
-@pytest.mark.parametrize("seed", range(2))
-async def test_whatever_happens_every_receiver_takes_every_delivery(hooks: Hooks, seed: int) -> None:
+async def test_whatever_happens_every_receiver_takes_every_delivery(hooks: Hooks) -> None:
     computes, webhooks = 30, 6
-    mischief = Mischief(seed=seed, share=0.5, faults=(*QUICK, Fault.HANG), slow_seconds=0.01)
+    mischief = Mischief(seed=1, share=0.5, faults=(*QUICK, Fault.HANG), slow_seconds=0.01)
     with serving(Receiver(secret=SECRET, mischief=mischief)) as receiver:
         made = [await hooks.add(f"{receiver.url}/{number}", secret=SECRET) for number in range(webhooks)]
         for number in range(computes):

@@ -172,7 +172,7 @@ async def stream(platform: Platform) -> AsyncIterator[JetStreamContext]:
     await server.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def replicas(settings: Settings) -> Iterator[list[grpc.Channel]]:
     """Channels to two ingestion services, whose events the warehouse of the shared backends loads."""
     addresses = [f"unix:{settings.run_dir / name}.sock" for name in ("ingestion-1", "ingestion-2")]

@@ -20,7 +20,7 @@ _tenant_ids = itertools.count(180_000)
 QUICK = {"SEGOPS_SEGMENTS_SCHEDULE_CHECK_SECONDS": "0.2"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def process(settings: Settings) -> Iterator[SegmentsProcess]:
     """The running segments process, which a test may kill and start again."""
     process = SegmentsProcess(settings, **QUICK)

@@ -19,7 +19,7 @@ from tests.integration.warehouse.processes import NATS, WAREHOUSE, Processes, Wa
 from tests.integration.warehouse.rows import Event, derived_id, payload, rows
 
 TENANT = 1
-KILLS = 5
+KILLS = 3
 PAGE = 10_000
 RECEIVED_AT = datetime.now(UTC)
 

@@ -1,4 +1,7 @@
-"""The whole platform behind a real Envoy, started as `make run` starts it. Nothing is patched."""
+"""The whole platform behind a real Envoy, started as `make run` starts it, as fixtures. Nothing is patched.
+
+A package imports them into its conftest: then the platform ends with the package, and takes nothing from other tests.
+"""
 
 from collections.abc import Iterator
 
@@ -14,9 +17,9 @@ from tests.running import Running, wait_for
 START_SECONDS = 90.0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One platform for all end-to-end tests of a run; each test registers a tenant of its own."""
+    """One platform for all tests of a package; each registers a tenant of its own."""
     home = tmp_path_factory.mktemp("platform") / "data"
     programs = [program.name for program in build_programs(Settings(data_dir=home))]
     variables = {
@@ -34,7 +37,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def url(platform: Running) -> str:
     """Where the edge listens, without a slash at the end."""
     return f"http://127.0.0.1:{platform.settings.edge_port}"
