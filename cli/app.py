@@ -28,7 +28,6 @@ def segopsctl() -> None:
 @app.command()
 def migrate() -> None:
     """Bring PostgreSQL to the declared schema; waits up to a minute for it."""
-    # Loading it takes as long as all the rest of a command.
-    from services.schema.migrate import migrate as bring_up_to_date
+    from services.schema.migrate import migrate as bring_up_to_date  # noqa: PLC0415 - takes as long as all else to load
 
     bring_up_to_date(Settings())
