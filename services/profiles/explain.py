@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.definition import leaves, parse
-from services.definition.attributes import CONTROL, has_control
 from services.definition.labels import TYPES, label, threshold
 from services.gen.segops.profiles.v1 import explain_pb2 as pb
 from services.gen.segops.segments.v1 import evaluations_pb2
@@ -32,8 +31,6 @@ def asked(request: pb.ExplainMembershipRequest, now: datetime) -> Asked:
     """What a request asks. Raises Invalid with every wrong field."""
     wrong: FieldErrors = {}
     check_text("user_id", request.user_id, MAX_USER_ID, wrong, required=True)
-    if has_control(request.user_id):
-        wrong["user_id"] = [CONTROL]
     at = check_time("at", request.at, wrong)
     if at and at > now:
         wrong["at"] = [IN_FUTURE]

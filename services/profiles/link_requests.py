@@ -2,7 +2,6 @@
 
 from services.gen.segops.profiles.v1 import links_pb2 as pb
 from services.kit.errors import Invalid
-from services.kit.texts import CONTROL
 from services.kit.visitor_links import ANONYMOUS, Pair
 from services.profiles.checks import MAX_USER_ID, FieldErrors, check_text
 
@@ -12,13 +11,13 @@ MOST_VISITORS = 500
 
 def alias_pair(request: pb.AliasVisitorRequest) -> Pair:
     wrong: FieldErrors = {}
-    _check_id("anonymous_id", request.anonymous_id, MAX_ANONYMOUS_ID, wrong)
+    check_text("anonymous_id", request.anonymous_id, MAX_ANONYMOUS_ID, wrong, required=True)
     return _pair((ANONYMOUS + request.anonymous_id, request.user_id), "user_id", wrong)
 
 
 def merge_pair(request: pb.MergeUsersRequest) -> Pair:
     wrong: FieldErrors = {}
-    _check_id("from_user_id", request.from_user_id, MAX_USER_ID, wrong)
+    check_text("from_user_id", request.from_user_id, MAX_USER_ID, wrong, required=True)
     return _pair((request.from_user_id, request.into_user_id), "into_user_id", wrong)
 
 
@@ -27,21 +26,15 @@ def visitor_pairs(request: pb.LinkVisitorsRequest) -> list[Pair]:
         raise Invalid({"links": [f"Send {MOST_VISITORS} or fewer."]})
     wrong: FieldErrors = {}
     for link in request.links:
-        _check_id("visitor_id", link.visitor_id, MAX_USER_ID, wrong)
+        check_text("visitor_id", link.visitor_id, MAX_USER_ID, wrong, required=True)
     return [_pair((link.visitor_id, link.user_id), "user_id", wrong) for link in request.links]
 
 
 def _pair(pair: Pair, into: str, wrong: FieldErrors) -> Pair:
     """The two ids, the second of which was sent in the field `into`, unless something is wrong."""
-    _check_id(into, pair[1], MAX_USER_ID, wrong)
+    check_text(into, pair[1], MAX_USER_ID, wrong, required=True)
     if not wrong and pair[0] == pair[1]:
         wrong[into] = ["Must be another user than the one that is linked."]
     if wrong:
         raise Invalid(wrong)
     return pair
-
-
-def _check_id(name: str, value: str, limit: int, wrong: FieldErrors) -> None:
-    check_text(name, value, limit, wrong, required=True)
-    if name not in wrong and CONTROL.search(value):
-        wrong[name] = ["Control characters are not allowed."]
