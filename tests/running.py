@@ -124,6 +124,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "SEGOPS_EDGE_PORT": str(settings.edge_port),
         "SEGOPS_EDGE_REQUESTS_PER_SECOND": str(settings.edge_requests_per_second),
         "SEGOPS_STRANGER_REQUESTS_PER_MINUTE": str(settings.stranger_requests_per_minute),
+        # Every other test registers somebody.
+        "SEGOPS_IDENTITY_PASSWORD_MEMORY_MIB": "19",
     }
 
 

@@ -1,4 +1,4 @@
-"""Password hashes: argon2id with the library's defaults (RFC 9106, low memory), in threads because they are slow."""
+"""Password hashes: argon2id, by default as RFC 9106 has it for low memory, in threads because they are slow."""
 
 import asyncio
 import os
@@ -9,16 +9,17 @@ from typing import Any, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from services.identity.settings import IdentitySettings
 from services.kit.errors import Unavailable
 
-# Each hash takes 64 MiB and four threads of its own: whoever tries passwords leaves the processor to others too.
+# Each hash takes four threads of its own: whoever tries passwords leaves the processor to others too.
 THREADS = max(1, (os.cpu_count() or 1) // 4)
 # Of those who wait, at 50 ms each: longer than a second or two nobody should.
 MOST_WAITING = 30
 
 T = TypeVar("T")
 
-_hasher = PasswordHasher()
+_hasher = PasswordHasher(memory_cost=IdentitySettings().password_memory_mib * 1024)
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
 # Verified in place of an unknown account's hash, so that the answer takes the same time.
 _nobody = _hasher.hash("nobody has this password")

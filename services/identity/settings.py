@@ -13,3 +13,8 @@ class IdentitySettings(KeySettings):
 
     # How long a new signing key is shown before it signs, so that whoever verifies tokens has it by then.
     key_publication_seconds: float = Field(default=60.0, ge=0)
+    password_memory_mib: int = Field(
+        default=64,
+        ge=19,
+        description="MiB that hashing one password takes (argon2id, 3 passes, 4 lanes). Less is faster, for guessers too.",
+    )

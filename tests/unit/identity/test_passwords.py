@@ -2,6 +2,8 @@
 
 import asyncio
 
+from argon2 import PasswordHasher
+
 from services.identity.passwords import MOST_WAITING, TooManyAtOnce, hash_password, matches
 
 
@@ -15,3 +17,13 @@ async def test_who_comes_when_many_wait_is_told_to_come_again() -> None:
     assert await matches("a", stored)
     assert not await matches("b", stored)
     assert not await matches("a", None)
+
+
+async def test_a_hash_takes_what_rfc_9106_asks_for_unless_a_setting_says_otherwise() -> None:
+    assert (await hash_password("correct horse")).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
+async def test_a_hash_made_with_other_costs_is_still_known() -> None:
+    stored = PasswordHasher(memory_cost=19 * 1024).hash("correct horse")
+    assert await matches("correct horse", stored)
+    assert not await matches("wrong horse", stored)
