@@ -16,5 +16,5 @@ class IdentitySettings(KeySettings):
     password_memory_mib: int = Field(
         default=64,
         ge=19,
-        description="MiB that hashing one password takes (argon2id, 3 passes, 4 lanes). Less is faster, for guessers too.",
+        description="MiB that the hash of a password takes (argon2id, 3 passes). Less is faster, for guessers too.",
     )
