@@ -6,21 +6,29 @@ import os
 import signal
 
 from services.gen.segops.warehouse.v1 import (
+    backup_pb2_grpc,
     erasure_pb2_grpc,
     explain_pb2_grpc,
     links_pb2_grpc,
     totals_pb2_grpc,
     warehouse_pb2_grpc,
 )
+from services.kit.metrics import LOOK_SECONDS
+from services.kit.repeating import repeat
 from services.kit.server import Service, run
 from services.kit.settings import Settings
+from services.warehouse.backup_servicer import BackupServicer
 from services.warehouse.engine import Engine
 from services.warehouse.erasure_servicer import ErasureServicer
 from services.warehouse.explain_servicer import ExplainServicer
 from services.warehouse.links_servicer import LinkMirrorServicer
+from services.warehouse.loading.lag import LagWatch
+from services.warehouse.loading.lease import Lease
 from services.warehouse.loading.loader import Loader
 from services.warehouse.loading.replay import Replay
 from services.warehouse.purging import keep_purging
+from services.warehouse.relaying import Relay, reached_at
+from services.warehouse.retention import keep_removing
 from services.warehouse.servicer import WarehouseServicer
 from services.warehouse.settings import WarehouseSettings
 from services.warehouse.totals_servicer import TotalsServicer
@@ -29,19 +37,30 @@ log = logging.getLogger("warehouse")
 
 
 async def main(settings: Settings) -> None:
-    service = Service("warehouse", settings)
     own = WarehouseSettings()
     engine = Engine(settings, own)
+    lease = None if engine.is_embedded else Lease(reached_at(settings, own.peer_address))
+    relay = Relay(lease) if lease else None
+    service = Service("warehouse", settings, interceptors=[relay] if relay else [])
     service.resources.callback(engine.close)
-    loader = Loader(settings, own, engine)
+    if relay:
+        service.resources.push_async_callback(relay.close)
+    loader = Loader(settings, own, engine, lease)
     service.resources.push_async_callback(loader.close)
     loading = asyncio.create_task(loader.run())
     loading.add_done_callback(_end_process)
     service.resources.callback(loading.cancel)
     service.resources.callback(asyncio.create_task(keep_purging(engine)).cancel)
+    if own.retention_days is not None:
+        removing = keep_removing(engine, loader, own.retention_days)
+        service.resources.callback(asyncio.create_task(removing).cancel)
+    watching = repeat(LOOK_SECONDS, LagWatch(loader, settings.home).look)
+    service.resources.callback(asyncio.create_task(watching).cancel)
     service.watch(engine.check)
     service.watch(loader.check)
-    servicer = WarehouseServicer(engine, loader, Replay(own, engine, loader))
+    replay = Replay(own, engine, loader)
+    servicer = WarehouseServicer(engine, loader, replay)
+    backup_pb2_grpc.add_BackupServiceServicer_to_server(BackupServicer(engine, loader, replay), service.server)
     warehouse_pb2_grpc.add_WarehouseServiceServicer_to_server(servicer, service.server)
     erasure_pb2_grpc.add_ErasureServiceServicer_to_server(ErasureServicer(engine, loader), service.server)
     explain_pb2_grpc.add_ExplainServiceServicer_to_server(ExplainServicer(engine), service.server)
@@ -49,6 +68,7 @@ async def main(settings: Settings) -> None:
     totals_pb2_grpc.add_TotalsServiceServicer_to_server(TotalsServicer(engine), service.server)
     await service.serve(
         "segops.warehouse.v1.WarehouseService",
+        "segops.warehouse.v1.BackupService",
         "segops.warehouse.v1.ErasureService",
         "segops.warehouse.v1.ExplainService",
         "segops.warehouse.v1.LinkMirrorService",

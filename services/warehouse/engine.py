@@ -4,6 +4,7 @@ import asyncio
 import logging
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,10 +16,13 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from services.kit import traced, tracing
 from services.kit.errors import Unavailable
 from services.kit.settings import Settings
-from services.warehouse import broken_parts, schema
-from services.warehouse.failures import NOT_ENOUGH_SPACE, code_of, is_broken, told_to_callers
+from services.warehouse import broken_parts, metrics, schema
+from services.warehouse.failures import FAILURES, NOT_ENOUGH_SPACE, code_of, is_broken, kind_of, told_to_callers
+from services.warehouse.layout import Layout
+from services.warehouse.servers import on_cluster, server_client
 from services.warehouse.settings import MIB, WarehouseSettings
 
 log = logging.getLogger("warehouse")
@@ -70,6 +74,9 @@ class Lane:
     """
 
     def __init__(self, name: str, threads: int, connect: Callable[[], Client], repair: Repair | None) -> None:
+        self._name = name
+        for reason in FAILURES:
+            metrics.QUERY_FAILURES.labels(name, reason)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._connect = connect
         self._repair = repair
@@ -78,7 +85,9 @@ class Lane:
 
     async def run(self, work: Work[T]) -> T:
         """Calls `work` with a client in one of the threads. Driver errors come through as they are."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._call, work)
+        named = {traced.DATABASE: "clickhouse", "code.function.name": getattr(work, "__qualname__", "")}
+        with tracing.span(f"warehouse {self._name}", **named):
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._call, work, time.perf_counter())
 
     async def ask(self, work: Work[T]) -> T:
         """Like `run`, with driver errors as the failures a caller is told."""
@@ -89,13 +98,16 @@ class Lane:
         """Takes no more work. What runs ends by itself."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _call(self, work: Work[T]) -> T:
+    def _call(self, work: Work[T], asked: float) -> T:
+        started = time.perf_counter()
+        metrics.QUERY_WAIT.labels(self._name).observe(started - asked)
         client: Client | None = getattr(self._local, "client", None)
         if client is None:
             client = self._local.client = self._connect()
         try:
             done = work(client)
         except ClickHouseError as error:
+            metrics.QUERY_FAILURES.labels(self._name, kind_of(error)).inc()
             if code_of(error) == NOT_ENOUGH_SPACE:
                 self._full = error
             if is_broken(error):
@@ -103,6 +115,8 @@ class Lane:
                 if self._repair:
                     self._repair(client, error)
             raise
+        finally:
+            metrics.QUERY_SECONDS.labels(self._name).observe(time.perf_counter() - started)
         if self._full and self._repair:
             self._repair(client, self._full)
         self._full = None
@@ -113,19 +127,23 @@ class Engine:
     """The one place that opens the warehouse.
 
     `loads` inserts, `erasures` deletes, `mirrors` appends to the mirrors, `lookups` answers short questions,
-    `definitions` evaluates one definition at a time.
+    `definitions` evaluates definitions, one at a time unless a setting says otherwise. `layout`: where rows are.
     """
 
     def __init__(self, settings: Settings, own: WarehouseSettings) -> None:
         self._settings = settings
-        self._is_embedded = urlsplit(settings.warehouse_dsn).scheme == "chdb"
+        self.is_embedded = urlsplit(settings.warehouse_dsn).scheme == "chdb"
+        self.layout = Layout(cluster="" if self.is_embedded else own.cluster)
+        self._own = own
         self._options = EMBEDDED_OPTIONS | {"max_server_memory_usage": own.engine_bytes}
         self._ready = False
         self.loads = self._lane("load", 1, LOADING)
         self._erasures = self._lane("erasure", 1, LOADING)
         self._mirrors = self._lane("mirror", 1, MIRRORING)
         self._lookups = self._lane("lookup", own.lookup_threads, _lookup_limits(own))
-        self._definitions = self._lane("definition", 1, _definition_limits(own))
+        self._definitions = self._lane("definition", own.definition_threads, _definition_limits(own))
+        # A backup takes as long as it takes.
+        self._backups = self._lane("backup", 1, SECOND | _limits(own.lookup_bytes, 0) | {"max_threads": 1})
         self._health = self._lane("health", 1, _lookup_limits(own))
 
     @property
@@ -145,15 +163,21 @@ class Engine:
 
     @property
     def definitions(self) -> Lane:
-        """Definitions, one at a time. Raises Unavailable before the engine is open."""
+        """Definitions, few at a time. Raises Unavailable before the engine is open."""
         return self._opened(self._definitions)
+
+    @property
+    def backups(self) -> Lane:
+        """Whole tables, without a limit of time. Raises Unavailable before the engine is open."""
+        return self._opened(self._backups)
 
     async def open(self) -> None:
         """Opens the engine and makes the tables, once. Raises the driver's error; call it again then."""
         if self._ready:
             return
-        await self.loads.run(schema.create)
-        use_temporary_directory(self._settings.home / "warehouse-tmp")
+        await self.loads.run(lambda client: schema.create(client, self.layout))
+        if self.is_embedded:
+            use_temporary_directory(self._settings.home / "warehouse-tmp")
         self._ready = True
 
     async def check(self) -> None:
@@ -162,7 +186,8 @@ class Engine:
 
     def close(self) -> None:
         """Takes no more work."""
-        for lane in (self.loads, self._erasures, self._mirrors, self._lookups, self._definitions, self._health):
+        short, long = (self._lookups, self._health), (self._definitions, self._backups)
+        for lane in (self.loads, self._erasures, self._mirrors, *short, *long):
             lane.close()
 
     def _opened(self, lane: Lane) -> Lane:
@@ -172,16 +197,14 @@ class Engine:
 
     def _lane(self, name: str, threads: int, limits: Limits) -> Lane:
         # A server sets broken parts aside by itself, or its operator does.
-        repair = broken_parts.set_aside if self._is_embedded else None
+        repair = broken_parts.set_aside if self.is_embedded else None
         return Lane(name, threads, lambda: self._connect(limits), repair)
 
     def _connect(self, limits: Limits) -> Client:
-        dsn = self._settings.warehouse_dsn
-        if not self._is_embedded:
-            return clickhouse_connect.get_client(dsn=dsn, settings={**EVERYWHERE, **limits}, tz_mode="aware")
-        return clickhouse_connect.get_client(
-            dsn=dsn, settings={**EVERYWHERE, **limits}, tz_mode="aware", chdb_options=self._options
-        )
+        dsn, settings = self._settings.warehouse_dsn, EVERYWHERE | limits
+        if not self.is_embedded:
+            return server_client(dsn, settings | (on_cluster(self._own) if self.layout.cluster else {}))
+        return clickhouse_connect.get_client(dsn=dsn, settings=settings, tz_mode="aware", chdb_options=self._options)
 
 
 def use_temporary_directory(directory: Path) -> None:

@@ -6,7 +6,9 @@ from itertools import islice
 
 from clickhouse_connect.driver.client import Client
 
+from services.warehouse.layout import ONE_ENGINE, Layout
 from services.warehouse.sharing import Found
+from services.warehouse.tables import MIRRORED
 
 # Each with the columns that name users.
 TABLES: dict[str, Sequence[str]] = {
@@ -20,14 +22,17 @@ TABLES: dict[str, Sequence[str]] = {
 MOST_USERS = 1_000
 
 
-def erase(client: Client, tenant_id: int, user_ids: Collection[str]) -> Found:
+def erase(client: Client, tenant_id: int, user_ids: Collection[str], layout: Layout = ONE_ENGINE) -> Found:
     """How many rows users had, none of which can be read any more."""
     found: Found = Counter()
     for some in _in_parts(user_ids):
         for table in TABLES:
             if rows := _count(client, table, tenant_id, some):
                 found.update({(table, user_id): number for user_id, number in rows.items()})
-                _delete(client, table, tenant_id, some)
+                _delete(client, layout, table, tenant_id, some)
+        if layout.cluster:
+            # Where a mirror is not known to be any more it is caught up again.
+            _delete(client, layout, MIRRORED.name, tenant_id, some)
     return found
 
 
@@ -41,8 +46,10 @@ def _count(client: Client, table: str, tenant_id: int, user_ids: Sequence[str]) 
     return rows
 
 
-def _delete(client: Client, table: str, tenant_id: int, user_ids: Sequence[str]) -> None:
-    client.command(f"DELETE FROM {table} WHERE {_where(TABLES[table])}", parameters=_bound(tenant_id, user_ids))
+def _delete(client: Client, layout: Layout, table: str, tenant_id: int, user_ids: Sequence[str]) -> None:
+    columns = TABLES.get(table, ("user_id",))
+    statement = f"DELETE FROM {layout.stored(table)}{layout.on_cluster} WHERE {_where(columns)}"
+    client.command(statement, parameters=_bound(tenant_id, user_ids))
 
 
 def _where(columns: Sequence[str]) -> str:

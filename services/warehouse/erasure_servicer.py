@@ -21,7 +21,9 @@ class ErasureServicer(erasure_pb2_grpc.ErasureServiceServicer):
     def __init__(self, engine: Engine, loader: Loader) -> None:
         self._erased = loader.erased
         self._rows = Shared(
-            lambda tenant_id, users: engine.erasures.ask(lambda client: erasing.erase(client, tenant_id, users))
+            lambda tenant_id, users: engine.erasures.ask(
+                lambda client: erasing.erase(client, tenant_id, users, engine.layout)
+            )
         )
         self._log = Shared(rewriting.LogRewriter(loader).erase)
 

@@ -13,6 +13,10 @@ TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED, NOT_ENOUGH_SPACE, QUERY_WAS_C
 # A part of a table is not as it was written; and a table that is being loaded anew, or could not be.
 ATTEMPT_TO_READ_AFTER_EOF, CANNOT_READ_ALL_DATA, CORRUPTED_DATA, UNKNOWN_TABLE = 32, 33, 246, 60
 
+# What a server says that is overloaded, is cut off from others or from Keeper, or does not let us in. What was inserted
+# is in doubt then, and is inserted again under its token.
+AWAY = frozenset({192, 193, 194, 202, 203, 209, 210, 225, 236, 242, 252, 265, 279, 285, 286, 319, 341, 516, 519, 999})
+
 # What the parsers of text, numbers, times and UUIDs raise, and a row that breaks a rule of its table.
 _UNREADABLE = frozenset({6, 25, 26, 27, 32, 33, 38, 41, 53, 69, 72, 117, 376, 407, 467, 469})
 
@@ -31,6 +35,19 @@ class TooSlow(Unavailable):
 def code_of(error: ClickHouseError) -> int | None:
     """The engine's number of an error, if the engine raised it."""
     return error.code if isinstance(error, Error) else None
+
+
+FAILURES = ("too_slow", "broken", "memory", "disk_full", "other")
+
+
+def kind_of(error: ClickHouseError) -> str:
+    """Which of the failures an error is."""
+    code = code_of(error)
+    if code in (TIMEOUT_EXCEEDED, TOO_SLOW):
+        return "too_slow"
+    if is_broken(error):
+        return "broken"
+    return {MEMORY_LIMIT_EXCEEDED: "memory", NOT_ENOUGH_SPACE: "disk_full"}.get(code or 0, "other")
 
 
 def is_unreadable(error: ClickHouseError) -> bool:
@@ -58,6 +75,10 @@ def is_broken(error: ClickHouseError) -> bool:
     return code == CANNOT_READ_ALL_DATA and "(at row" not in str(error)
 
 
+def _is_transport(error: ClickHouseError) -> bool:
+    return isinstance(error, OperationalError) or str(error).startswith("HTTP driver received HTTP status 5")
+
+
 @contextmanager
 def told_to_callers() -> Iterator[None]:
     """Turns an exceeded limit, and an engine that is away, into failures. Anything else is a bug and comes through."""
@@ -70,6 +91,7 @@ def told_to_callers() -> Iterator[None]:
             raise (Unavailable if "(total)" in str(error) else TooCostly) from error
         if code in (TIMEOUT_EXCEEDED, TOO_SLOW):
             raise TooSlow from error
-        if is_broken(error) or code == QUERY_WAS_CANCELLED or (code is None and isinstance(error, OperationalError)):
+        # Without a code it is the connection's, or of a proxy before the server.
+        if is_broken(error) or code == QUERY_WAS_CANCELLED or code in AWAY or (code is None and _is_transport(error)):
             raise Unavailable from error
         raise

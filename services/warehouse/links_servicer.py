@@ -17,14 +17,14 @@ class LinkMirrorServicer(links_pb2_grpc.LinkMirrorServiceServicer):
         self._erased = erased
 
     async def GetLinkPosition(self, request: pb.GetLinkPositionRequest, context: Context) -> pb.LinkPosition:
-        tenant_id = current_caller().tenant
+        tenant_id, layout = current_caller().tenant, self._engine.layout
         return pb.LinkPosition(
-            version=await self._engine.lookups.ask(lambda client: link_mirror.position(client, tenant_id))
+            version=await self._engine.lookups.ask(lambda client: link_mirror.position(client, tenant_id, layout))
         )
 
     async def AppendLinks(self, request: pb.AppendLinksRequest, context: Context) -> pb.AppendLinksResponse:
-        tenant_id = current_caller().tenant
+        tenant_id, layout = current_caller().tenant, self._engine.layout
         lines = self._erased.lines_of_others(tenant_id, request.copy_text, link_mirror.USER_COLUMNS)
         if lines or not request.copy_text:
-            await self._engine.mirrors.ask(lambda client: link_mirror.append(client, tenant_id, lines))
+            await self._engine.mirrors.ask(lambda client: link_mirror.append(client, tenant_id, lines, layout))
         return pb.AppendLinksResponse()

@@ -1,28 +1,19 @@
 """Evaluating definitions: count and sample, beside a segment's members, or every matching user as a stream."""
 
 import asyncio
-import threading
 import uuid
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import BinaryIO, TypeVar, cast
+from typing import TypeVar
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from services.kit.errors import Failure, Unavailable
 from services.warehouse import store
 from services.warehouse.engine import Engine
 from services.warehouse.evaluation import Evaluation
+from services.warehouse.flowing import stop, stream_lines
 
 T = TypeVar("T")
-
-CHUNK_BYTES = 1024 * 1024
-# Chunks that wait for a caller who reads slower than the engine answers.
-WAITING_CHUNKS = 4
-# A caller who takes nothing for this long is gone.
-STALL_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,25 +38,12 @@ async def diff(engine: Engine, evaluation: Evaluation, segment_id: int, sample: 
     return await _in_turn(engine, lambda client, tag: store.compare(client, users, members, sample, tag))
 
 
-async def stream(engine: Engine, evaluation: Evaluation) -> AsyncGenerator[bytes, None]:
+def stream(engine: Engine, evaluation: Evaluation) -> AsyncGenerator[bytes, None]:
     """The users who match in byte order, as chunks of whole lines of PostgreSQL COPY text.
 
     The query ends when the caller stops reading.
     """
-    flow = _Flow()
-    tag = uuid.uuid4().hex
-    pumping = asyncio.ensure_future(
-        engine.definitions.ask(lambda client: _pump(client, store.sorted_users(evaluation.users(), tag), flow))
-    )
-    pumping.add_done_callback(flow.end)
-    try:
-        while (chunk := await flow.take()) is not None:
-            yield chunk
-        await pumping
-    finally:
-        flow.stop()
-        if not pumping.done():
-            await _stop(engine, tag)
+    return stream_lines(engine, engine.definitions, lambda tag: store.sorted_users(evaluation.users(), tag))
 
 
 async def _in_turn(engine: Engine, work: Callable[[Client, str], T]) -> T:
@@ -74,59 +52,5 @@ async def _in_turn(engine: Engine, work: Callable[[Client, str], T]) -> T:
     try:
         return await engine.definitions.ask(lambda client: work(client, tag))
     except asyncio.CancelledError:
-        await _stop(engine, tag)
+        await stop(engine, tag)
         raise
-
-
-class _Flow:
-    """Chunks from a thread to the event loop, a bounded number of them waiting."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._room = threading.Semaphore(WAITING_CHUNKS)
-        self._stopped = False
-
-    def put(self, chunk: bytes) -> bool:
-        """Called by the thread; waits for room. False when nobody takes chunks any more."""
-        if not self._room.acquire(timeout=STALL_SECONDS) or self._stopped:
-            return False
-        self._loop.call_soon_threadsafe(self._chunks.put_nowait, chunk)
-        return True
-
-    async def take(self) -> bytes | None:
-        """The next chunk; None at the end."""
-        chunk = await self._chunks.get()
-        self._room.release()
-        return chunk
-
-    def end(self, pumping: "asyncio.Future[None]") -> None:
-        """Nothing follows, because the thread is done or has failed."""
-        if not pumping.cancelled():
-            pumping.exception()
-        self._chunks.put_nowait(None)
-
-    def stop(self) -> None:
-        """Nobody takes chunks any more."""
-        self._stopped = True
-        self._room.release()
-
-
-def _pump(client: Client, query: str, flow: _Flow) -> None:
-    with closing(cast(BinaryIO, client.raw_stream(query, fmt="TabSeparated"))) as source:
-        for chunk in _whole_lines(source):
-            if not flow.put(chunk):
-                raise Unavailable
-
-
-def _whole_lines(source: BinaryIO) -> Iterator[bytes]:
-    rest = b""
-    while data := source.read(CHUNK_BYTES):
-        whole, end, rest = (rest + data).rpartition(b"\n")
-        if end:
-            yield whole + end
-
-
-async def _stop(engine: Engine, tag: str) -> None:
-    with suppress(ClickHouseError, Failure):
-        await engine.lookups.run(lambda client: store.kill(client, tag))

@@ -32,9 +32,14 @@ def count_users(client: Client, sql: str) -> int:
     return _number(client, f"SELECT uniqExact(user_id) FROM (\n{sql}\n)")
 
 
-def count_user_rows(client: Client, tenant_id: int) -> int:
+def count_user_rows(client: Client, users: str, tenant_id: int) -> int:
     """How many rows a tenant has in the table of users, where a user may have one in each part."""
-    return _number(client, f"SELECT count() FROM users WHERE tenant_id = {tenant_id}")
+    return _number(client, f"SELECT count() FROM {users} WHERE tenant_id = {tenant_id}")
+
+
+def count_shards(client: Client, cluster: str) -> int:
+    """How many shards a cluster has."""
+    return _number(client, f"SELECT uniqExact(shard_num) FROM system.clusters WHERE cluster = '{cluster}'")
 
 
 def count_events(client: Client, tenant_id: int) -> int:
@@ -42,11 +47,11 @@ def count_events(client: Client, tenant_id: int) -> int:
     return _number(client, f"SELECT count() FROM events WHERE tenant_id = {tenant_id}")
 
 
-def random_users(client: Client, tenant_id: int, step: int, seed: int) -> list[str]:
+def random_users(client: Client, users: str, tenant_id: int, step: int, seed: int) -> list[str]:
     """A user of every `step` rows of the table of users, by chance and in byte order. Reads no other granules."""
-    count = _number(client, "SELECT count() FROM users") // step + 1
+    count = _number(client, f"SELECT count() FROM {users}") // step + 1
     query = f"""
-        SELECT DISTINCT user_id FROM users
+        SELECT DISTINCT user_id FROM {users}
         WHERE tenant_id = {tenant_id} AND _part_starting_offset + _part_offset
           IN (SELECT number * {step} + cityHash64(number, {seed}) % {step} FROM numbers({count}))
         ORDER BY user_id
@@ -54,7 +59,7 @@ def random_users(client: Client, tenant_id: int, step: int, seed: int) -> list[s
     return [row[0] for row in client.query(query).result_rows]
 
 
-def clusters(client: Client, tenant_id: int, starts: Sequence[str], rows: int) -> list[Cluster]:
+def clusters(client: Client, users: str, tenant_id: int, starts: Sequence[str], rows: int) -> list[Cluster]:
     """The users from each start on, up to so many rows of the table of users; reads the granules they are in."""
     if not starts:
         return []
@@ -62,7 +67,7 @@ def clusters(client: Client, tenant_id: int, starts: Sequence[str], rows: int) -
         f"""
         SELECT min(user_id) AS first, max(user_id), count()
         FROM (
-          SELECT user_id FROM users WHERE tenant_id = {tenant_id} AND user_id >= {literals.text(start)}
+          SELECT user_id FROM {users} WHERE tenant_id = {tenant_id} AND user_id >= {literals.text(start)}
           ORDER BY user_id LIMIT {rows}
         )
         """

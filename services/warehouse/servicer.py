@@ -41,18 +41,18 @@ class WarehouseServicer(warehouse_pb2_grpc.WarehouseServiceServicer):
     async def PreviewDefinition(
         self, request: pb.PreviewDefinitionRequest, context: Context
     ) -> pb.PreviewDefinitionResponse:
-        preview = await matches.preview(self._engine, _evaluation(request.evaluation), request.sample_limit)
+        preview = await matches.preview(self._engine, self._evaluation(request.evaluation), request.sample_limit)
         return pb.PreviewDefinitionResponse(
             matched_users=preview.matched_users, sample_user_ids=preview.sample_user_ids, sql=preview.sql
         )
 
     async def StreamMatches(self, request: pb.StreamMatchesRequest, context: Context) -> AsyncIterator[pb.MatchChunk]:
-        async with aclosing(matches.stream(self._engine, _evaluation(request.evaluation))) as chunks:
+        async with aclosing(matches.stream(self._engine, self._evaluation(request.evaluation))) as chunks:
             async for chunk in chunks:
                 yield pb.MatchChunk(copy_text=chunk)
 
     async def DiffDefinition(self, request: pb.DiffDefinitionRequest, context: Context) -> pb.DiffDefinitionResponse:
-        evaluation = _evaluation(request.evaluation)
+        evaluation = self._evaluation(request.evaluation)
         found = await matches.diff(self._engine, evaluation, request.segment_id, request.sample_limit)
         return pb.DiffDefinitionResponse(
             entering=found.entering,
@@ -65,7 +65,7 @@ class WarehouseServicer(warehouse_pb2_grpc.WarehouseServiceServicer):
     async def EstimateDefinition(
         self, request: pb.EstimateDefinitionRequest, context: Context
     ) -> pb.EstimateDefinitionResponse:
-        evaluation = _evaluation(request.evaluation)
+        evaluation = self._evaluation(request.evaluation)
         # Among the look-ups, so that it does not wait for a definition that takes its time.
         found = await self._engine.lookups.ask(lambda client: estimate(client, evaluation, Random()))
         return pb.EstimateDefinitionResponse(
@@ -78,7 +78,7 @@ class WarehouseServicer(warehouse_pb2_grpc.WarehouseServiceServicer):
     async def GetMirrorPosition(self, request: pb.GetMirrorPositionRequest, context: Context) -> pb.MirrorPosition:
         tenant_id = current_caller().tenant
         run_id, user_id = await self._engine.lookups.ask(
-            lambda client: mirror.position(client, tenant_id, request.segment_id)
+            lambda client: mirror.position(client, tenant_id, request.segment_id, self._engine.layout)
         )
         return pb.MirrorPosition(run_id=run_id, user_id=user_id)
 
@@ -88,7 +88,9 @@ class WarehouseServicer(warehouse_pb2_grpc.WarehouseServiceServicer):
         tenant_id = current_caller().tenant
         lines = self._loader.erased.lines_of_others(tenant_id, request.copy_text, [mirror.USER_COLUMN])
         if lines or not request.copy_text:
-            await self._engine.mirrors.ask(lambda client: mirror.append(client, tenant_id, request.segment_id, lines))
+            await self._engine.mirrors.ask(
+                lambda client: mirror.append(client, tenant_id, request.segment_id, lines, self._engine.layout)
+            )
         return pb.AppendMembershipChangesResponse()
 
     async def GetIntake(self, request: pb.GetIntakeRequest, context: Context) -> pb.Intake:
@@ -144,17 +146,17 @@ class WarehouseServicer(warehouse_pb2_grpc.WarehouseServiceServicer):
     async def GetLoadPosition(self, request: pb.GetLoadPositionRequest, context: Context) -> pb.LoadPosition:
         return pb.LoadPosition(sequence=self._loader.loaded)
 
-
-def _evaluation(message: pb.Evaluation) -> Evaluation:
-    """What is asked for, in the caller's tenant. Raises Invalid on a definition that does not parse."""
-    return Evaluation(
-        tenant_id=current_caller().tenant,
-        group=read_definition(message.definition),
-        now=_optional(message, "now") or datetime.now(UTC),
-        past=message.past,
-        runs=dict(message.runs),
-        linked=message.links > 0,
-    )
+    def _evaluation(self, message: pb.Evaluation) -> Evaluation:
+        """What is asked for, in the caller's tenant. Raises Invalid on a definition that does not parse."""
+        return Evaluation(
+            tenant_id=current_caller().tenant,
+            group=read_definition(message.definition),
+            now=_optional(message, "now") or datetime.now(UTC),
+            past=message.past,
+            runs=dict(message.runs),
+            linked=message.links > 0,
+            layout=self._engine.layout,
+        )
 
 
 def _optional(request: Message, field: str) -> datetime | None:

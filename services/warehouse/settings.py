@@ -1,7 +1,9 @@
 """Settings of the warehouse process, on top of those every process reads."""
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from services.kit.secret_files import FileSettings
 
 MIB = 1024 * 1024
 
@@ -10,25 +12,62 @@ MIB = 1024 * 1024
 UNCOUNTED_MIB = 512
 
 
-class WarehouseSettings(BaseSettings):
+class WarehouseSettings(FileSettings):
     """Limits of queries and the shape of loaded blocks, from `SEGOPS_WAREHOUSE_*` variables."""
 
-    model_config = SettingsConfigDict(env_prefix="SEGOPS_WAREHOUSE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="SEGOPS_WAREHOUSE_")
 
-    # Of the whole process. With less than a gibibyte the largest blocks (16 MiB and a message of 24 MB) would find no
-    # room beside a merge.
-    memory_mib: int = Field(default=2048, ge=1024)
+    # With less than a gibibyte the largest blocks (16 MiB and a message of 24 MB) would find no room beside a merge.
+    memory_mib: int = Field(
+        default=2048, ge=1024, description="MiB of memory that the warehouse process takes, with the embedded engine."
+    )
 
     # Definitions run one at a time: two at once only take twice as long on the same cores.
-    definition_seconds: int = Field(default=60, ge=1)
-    lookup_threads: int = Field(default=4, ge=1)
-    lookup_seconds: int = Field(default=10, ge=1)
+    definition_seconds: int = Field(
+        default=60, ge=1, description="Seconds that the evaluation of a definition may take; then it fails."
+    )
+    definition_threads: int = Field(
+        default=1,
+        ge=1,
+        description="Definitions that one warehouse process has evaluated at the same time; more than 1 pays with "
+        "ClickHouse servers only.",
+    )
+    lookup_threads: int = Field(default=4, ge=1, description="Short questions that are answered at the same time.")
+    lookup_seconds: int = Field(default=10, ge=1, description="Seconds that a short question may take; then it fails.")
 
-    # A block is inserted when it is full, or this long after its first message arrived. A short linger makes events
-    # visible sooner, a long one makes blocks larger, which cost less per row.
-    linger_seconds: float = Field(default=0.2, gt=0, le=5)
-    block_rows: int = Field(default=50_000, ge=1)
-    block_mib: int = Field(default=16, ge=1)
+    linger_seconds: float = Field(
+        default=0.2,
+        gt=0,
+        le=5,
+        description="Seconds after its first event at which a block is inserted though it is not full. Few make events "
+        "visible sooner, many make larger blocks, which cost less for each event.",
+    )
+    block_rows: int = Field(default=50_000, ge=1, description="Events at which a block is full.")
+    block_mib: int = Field(default=16, ge=1, description="MiB at which a block is full.")
+    retention_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Days after which events are removed from the warehouse, by when they occurred, and all that "
+        "follows from them; older ones are not loaded. Kept for ever when empty.",
+    )
+
+    cluster: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9_-]*$",
+        description="Name of the ClickHouse cluster, as in the servers' `remote_servers`, over whose shards rows are "
+        "spread by user; empty for one server or the embedded engine. Never changed once there are events.",
+    )
+    peer_address: str = Field(
+        default="",
+        description="Where other warehouse processes on the same ClickHouse reach this one, as `host:port`: those that "
+        "do not load pass some calls on to the one that does. When empty, the address of this host.",
+    )
+    insert_quorum: str = Field(
+        default="auto",
+        pattern=r"^(auto|[1-9])$",
+        description="On a cluster: replicas of a shard that have an event before it counts as loaded; `auto` for the "
+        "majority, so that none is lost with a server.",
+    )
 
     @property
     def engine_bytes(self) -> int:

@@ -6,6 +6,8 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from services.warehouse.layout import ONE_ENGINE, Layout
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
@@ -52,10 +54,11 @@ def sorted_users(users: str, tag: str) -> str:
     return f"SELECT user_id /* {tag} */\nFROM (\n{users}\n)\nORDER BY user_id"
 
 
-def kill(client: Client, tag: str) -> None:
+def kill(client: Client, tag: str, layout: Layout = ONE_ENGINE) -> None:
     """Stops the queries with this tag, if they still run."""
     client.command(
-        "KILL QUERY WHERE position(query, {tag:String}) > 0 AND query_id != currentQueryID() ASYNC",
+        f"KILL QUERY{layout.on_cluster} "
+        "WHERE position(query, {tag:String}) > 0 AND query_id != currentQueryID() ASYNC",
         parameters={"tag": f"/* {tag} */"},
     )
 

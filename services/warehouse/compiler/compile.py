@@ -10,6 +10,7 @@ from services.warehouse.compiler.sequences import NOTHING, Steps
 from services.warehouse.compiler.sources import (
     Events,
     OtherEvents,
+    Part,
     Scope,
     Source,
     Test,
@@ -35,15 +36,17 @@ def compile_definition(
     runs: Mapping[int, int] | None = None,
     ranges: Sequence[tuple[str, str]] = (),
     linked: bool = False,
+    part: Part = Part.ALL,
 ) -> Compiled:
     """The SQL for the users of a tenant who match the definition at the instant `now`, an aware datetime.
 
     `past`: that instant is past, and what happened since does not count. `runs`: of each segment the definition refers
     to, the last run of its ledger that counts; 0, nobody is in it, when absent. `ranges`: only the users from the first
-    to the second id of one of these pairs. `linked`: the tenant has links between user ids, which make them one user.
+    to the second id of one of these pairs. `linked`: the tenant has links between user ids,
+    which make them one user. `part`: of whom it tells.
     """
     at = Moment.at(now, past=past, runs=runs or {})
-    scope = Scope(tenant_id=tenant_id, until=at.until, ranges=ranges, linked=linked)
+    scope = Scope(tenant_id=tenant_id, until=at.until, ranges=ranges, linked=linked, part=part)
     tests = [compile_condition(condition, at, bit) for bit, (_, condition) in enumerate(leaves(group))]
     return Compiled(_Plan(group, tests, scope).sql())
 

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from textwrap import indent
 
 from services.warehouse.compiler import literals
+from services.warehouse.layout import SHARD
 
 # The latest event decides by (occurred_at, received_at), then by 28 random bits of its id. One 128-bit number compares
 # 2.5 times faster than a tuple: 48 bits of milliseconds each, then the id.
@@ -23,6 +25,14 @@ RESOLVED = "SELECT * REPLACE (if(person_id = '', user_id, person_id) AS user_id)
 NEWEST_SETS = "SELECT user_id, argMax(payload, (ver, payload)) AS payload"
 
 
+class Part(Enum):
+    """Of whom a statement tells: all users, those of one shard by its own tables, or those with links."""
+
+    ALL = auto()
+    SHARD = auto()
+    LINKED = auto()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scope:
     """Whose rows count: a tenant's, those of users within `ranges` where given, and those up to `until` where given.
@@ -36,12 +46,18 @@ class Scope:
     ranges: Sequence[tuple[str, str]] = ()
     user_ids: Sequence[str] = ()
     linked: bool = False
+    part: Part = Part.ALL
+
+    def table(self, name: str) -> str:
+        """The name of a table in this part."""
+        return f"{name}{SHARD}" if self.part is Part.SHARD else name
 
     def filters(self, moment: str = "") -> list[str]:
         """Conditions on a table's rows, where `moment` is the column that says since when a row holds."""
         until = [f"{moment} <= {literals.milliseconds(self.until)}"] if moment and self.until else []
         these = [f"user_id IN {listed(self.user_ids)}"] if self.user_ids else []
-        return [f"tenant_id = {self.tenant_id}", *until, *self._in_ranges(), *these]
+        linked = [f"user_id IN ({linked_ids(self.tenant_id)})"] if self.part is Part.LINKED else []
+        return [f"tenant_id = {self.tenant_id}", *until, *self._in_ranges(), *these, *linked]
 
     def persons(self) -> list[str]:
         """Conditions on rows that are under the ids of persons."""
@@ -110,6 +126,11 @@ class Test:
         return self.check(*self.aggregates(since))
 
 
+def linked_ids(tenant_id: int) -> str:
+    """All user ids that have to do with a link."""
+    return f"SELECT arrayJoin([user_id, person_id]) FROM user_links FINAL WHERE tenant_id = {tenant_id}"
+
+
 def select(
     source: Source,
     scope: Scope,
@@ -131,9 +152,9 @@ def select(
         if scope.linked:
             sets = f"{NEWEST_SETS}\nFROM {_of_persons('user_props', where, scope)}\nGROUP BY user_id"
             return f"SELECT {columns}\nFROM {nested(sets)}{_where(tests)}"
-        return f"SELECT {columns}\nFROM user_props FINAL{_where([*where, *tests])}"
+        return f"SELECT {columns}\nFROM {scope.table('user_props')} FINAL{_where([*where, *tests])}"
     table = "membership_changes" if isinstance(source, Changes) else "events"
-    rows = _of_persons(table, where, scope) if scope.linked else f"{table}{_where(where)}"
+    rows = _of_persons(table, where, scope) if scope.linked else f"{scope.table(table)}{_where(where)}"
     having = f"\nHAVING {matching}" if matching else ""
     return f"{LATEST if latest else ''}SELECT {columns}\nFROM {rows}\nGROUP BY user_id{having}"
 
@@ -150,7 +171,8 @@ IS_MEMBER = "argMax(entered, run_id) = 1"
 def everyone(scope: Scope, columns: str) -> str:
     """Every user of the tenant, with further columns."""
     where = scope.filters("first_seen")
-    return f"SELECT {columns}\nFROM {_of_persons('users', where, scope) if scope.linked else f'users{_where(where)}'}"
+    rows = _of_persons("users", where, scope) if scope.linked else f"{scope.table('users')}{_where(where)}"
+    return f"SELECT {columns}\nFROM {rows}"
 
 
 def nested(sql: str) -> str:

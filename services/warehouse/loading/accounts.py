@@ -1,4 +1,4 @@
-"""Accounts of a block: the warehouse counts what is stored (`schema.INTAKE_OF_EVENTS`), the rest is counted here.
+"""Accounts of a block: the warehouse counts what is stored (`tables.INTAKE_OF_EVENTS`), the rest is counted here.
 
 They are written after the rows; a crash in between leaves the block in doubt, and settling it writes them. What a block
 is found to hold does not depend on when it is read, so writing its accounts again replaces them by the same.
@@ -53,9 +53,10 @@ def write(client: Client, block: Block) -> None:
 
 
 def not_stored(message: Message) -> Counter[Account]:
-    """The events of a message that are repeated, erased, invalid, or cannot be read."""
+    """The events of a message that are repeated, erased, expired, invalid, or cannot be read."""
     counts: Counter[Account] = Counter()
-    for rows, outcome in ((message.repeated, DUPLICATE), (message.erased, SKIPPED)):
+    left_out = ((message.repeated, DUPLICATE), (message.erased, SKIPPED), (message.expired, SKIPPED))
+    for rows, outcome in left_out:
         for (event_type, hour), events in _by_type_and_hour(rows).items():
             counts[_account(message, _text(hour), _unescaped(event_type), outcome)] += events
     if message.unreadable:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from nats.js.api import DiscardPolicy, StreamConfig
-from nats.js.errors import NotFoundError
 
 from services.kit.eventlog import EventLog
+from services.kit.streams import ensure_stream
 from services.warehouse.failures import is_unreadable
 from services.warehouse.loading.blocks import Block
 from services.warehouse.loading.inserts import probe
@@ -75,15 +75,12 @@ def _is_text(rows: bytes) -> bool:
 
 
 async def _ensure_stream(event_log: EventLog) -> None:
-    try:
-        await event_log.jetstream.stream_info(STREAM)
-    except NotFoundError:
-        await event_log.jetstream.add_stream(
-            StreamConfig(
-                name=STREAM,
-                subjects=[f"{SUBJECT_PREFIX}.*"],
-                discard=DiscardPolicy.OLD,
-                max_age=KEPT_SECONDS,
-                max_bytes=MAX_BYTES,
-            )
-        )
+    wanted = StreamConfig(
+        name=STREAM,
+        subjects=[f"{SUBJECT_PREFIX}.*"],
+        discard=DiscardPolicy.OLD,
+        num_replicas=event_log.replicas,
+        max_age=KEPT_SECONDS,
+        max_bytes=MAX_BYTES,
+    )
+    await ensure_stream(event_log.jetstream, wanted)

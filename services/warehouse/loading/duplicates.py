@@ -9,10 +9,11 @@ Ids are on disk before the intent and the insert of their block, so nothing is s
 Ids that were written before a crash whose block was never inserted belong to messages that will be read again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
 from threading import Lock
@@ -24,6 +25,7 @@ from services.warehouse.loading.messages import Message
 # An id is found for 24 to 32 hours; four buckets are looked at.
 BUCKET_SECONDS = 8 * 3600
 BUCKETS = 24 * 3600 // BUCKET_SECONDS + 1
+REMEMBERED = timedelta(seconds=BUCKETS * BUCKET_SECONDS)
 # Address space, not disk or memory.
 MAP_BYTES = 1 << 38
 
@@ -72,6 +74,27 @@ class Duplicates:
                         found.update([each for each in event_ids if bucket.get(prefix + each) is not None])
         return found
 
+    def lines(self) -> Iterator[bytes]:
+        """All that is remembered, a line for each id: bucket, key and sequence."""
+        for number in self._numbers():
+            with self._bucket(number).begin() as bucket:
+                for key, sequence in bucket.cursor():
+                    yield b"%d\t%s\t%s\n" % (number, key.hex().encode(), sequence.hex().encode())
+
+    def remember(self, lines: bytes) -> None:
+        """Takes such lines in."""
+        rows: defaultdict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
+        for line in lines.splitlines():
+            bucket, key, sequence = line.decode().split("\t")
+            rows[int(bucket)].append((bytes.fromhex(key), bytes.fromhex(sequence)))
+        for number, known in rows.items():
+            with self._bucket(number).begin(write=True) as transaction:
+                transaction.cursor().putmulti(known)
+
+    def count(self) -> int:
+        """How many ids are remembered."""
+        return sum(self._bucket(number).stat()["entries"] for number in self._numbers())
+
     def close(self) -> None:
         """Closes the files."""
         with self._files:
@@ -83,6 +106,11 @@ class Duplicates:
         """The buckets of the 24 hours that follow, which are there when the log is loaded again."""
         newest = _buckets(moment)[0]
         return [number for number in range(newest + 1, newest + BUCKETS) if self._path(number).exists()]
+
+    def _numbers(self) -> Sequence[int]:
+        """The buckets that are there."""
+        names = [path.name for path in self._directory.iterdir()] if self._directory.exists() else []
+        return sorted(int(name) for name in names if name.isdigit())
 
     def _path(self, number: int) -> Path:
         return self._directory / str(number)

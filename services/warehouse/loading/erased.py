@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import reduce
 
-from nats.js.api import StorageType
-from nats.js.errors import BucketNotFoundError
 from nats.js.kv import KeyValue
 
 from services.kit.errors import Unavailable
 from services.kit.eventlog import EventLog
 from services.kit.pseudonyms import Pseudonyms
+from services.kit.streams import ensure_bucket
 from services.warehouse.loading.messages import Message
 
 BUCKET = "erased"
@@ -66,7 +65,7 @@ class ErasedUsers:
     async def load(self, log: EventLog) -> None:
         """Reads who was erased; nothing may be stored before."""
         async with self._changing:
-            self._bucket = await _bucket_of(log)
+            self._bucket = await ensure_bucket(log.jetstream, BUCKET, log.replicas)
             watcher = await self._bucket.watchall()
             try:
                 while entry := await watcher.updates():  # type: ignore[no-untyped-call]
@@ -151,13 +150,6 @@ class ErasedUsers:
         await self._bucket.put(f"{tenant_id}.{name.hex()}", block.occurred + b"\t" + block.received)
         self._blocks[tenant_id][name] = block
         self._widest[tenant_id] = block.widened(self._widest.get(tenant_id, NOTHING))
-
-
-async def _bucket_of(log: EventLog) -> KeyValue:
-    try:
-        return await log.jetstream.key_value(BUCKET)
-    except BucketNotFoundError:
-        return await log.jetstream.create_key_value(bucket=BUCKET, history=1, storage=StorageType.FILE)
 
 
 def _are_all_newer(message: Message, widest: Block) -> bool:

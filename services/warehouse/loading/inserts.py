@@ -2,17 +2,20 @@
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from clickhouse_connect.driver.client import Client
 
+from services.warehouse.layout import ONE_ENGINE, Layout
 from services.warehouse.loading.blocks import Block
 from services.warehouse.loading.messages import Message
-from services.warehouse.schema import INTAKE_OF_EVENTS, PROPERTIES_OF_EVENTS, USERS_OF_EVENTS
+from services.warehouse.tables import DERIVED
 
 FORMAT = "TabSeparated"
 POLL_SECONDS = 0.05
 MAX_REPAIRS = 20
+
+Confirm = Callable[[], None]
 
 
 class NotRepaired(Exception):
@@ -26,24 +29,29 @@ def insert(client: Client, block: Block, *, suffix: str = "") -> None:
         client.raw_insert("events", insert_block=block.rows, fmt=FORMAT, settings=settings)
 
 
-def settle(client: Client, block: Block) -> None:
+def settle(client: Client, block: Block, layout: Layout = ONE_ENGINE, confirm: Confirm = lambda: None) -> None:
     """Makes a block in doubt stored exactly once. Raises NotRepaired.
 
-    The same token again completes a block that stopped half way. The warehouse writes down a token before it stores the
-    rows, so a process that died in between left a token without rows: then only a new token helps.
+    The same token again completes a block that stopped half way, on a cluster on the shards that miss it. The embedded
+    engine writes down a token before it stores the rows, so a process that died in between left a token without rows:
+    then only a new token helps. `confirm` raises when another process loads by now, and nothing may be deleted.
     """
     insert(client, block)
-    _await_deletes(client)
+    _await_deletes(client, layout)
     for attempt in range(1, MAX_REPAIRS + 1):
         stored = count(client, block.batch_id)
         if stored == block.count:
             break
         if stored:
-            client.command("DELETE FROM events WHERE batch_id = {id:UInt64}", parameters={"id": block.batch_id})
+            confirm()
+            delete = f"DELETE FROM {layout.stored('events')}{layout.on_cluster} WHERE batch_id = {{id:UInt64}}"
+            client.command(delete, parameters={"id": block.batch_id})
         insert(client, block, suffix=f"/r{attempt}")
     else:
         raise NotRepaired(f"batch {block.batch_id} has {count(client, block.batch_id)} of {block.count} rows")
-    _derive(client, block)
+    # A cluster stores a block and its token at once, in each table: what follows from it came with the same token.
+    if not layout.cluster:
+        _derive(client, block)
 
 
 def count(client: Client, batch_id: int) -> int:
@@ -63,23 +71,20 @@ def probe(client: Client, messages: Sequence[Message]) -> None:
     client.raw_insert("events_probe", insert_block=rows, fmt=FORMAT)
 
 
-def _await_deletes(client: Client) -> None:
+def _await_deletes(client: Client, layout: Layout) -> None:
     """Returns when no delete is half done: one that a crash interrupted goes on in the background."""
-    query = (
-        "SELECT count() FROM system.mutations WHERE database = currentDatabase() AND table = 'events' AND NOT is_done"
-    )
+    query = f"""
+        SELECT count() FROM {layout.system("mutations")}
+        WHERE database = currentDatabase() AND table = '{layout.stored("events")}' AND NOT is_done
+    """
     while client.query(query).result_rows[0][0]:
         time.sleep(POLL_SECONDS)
 
 
 def _derive(client: Client, block: Block) -> None:
     """Writes what the derived tables hold of a block once more, which changes nothing where it is there already."""
-    here = f"batch_id = {block.batch_id}"
-    for statement in (
-        "INSERT INTO users " + USERS_OF_EVENTS.format(where=f"WHERE {here}"),
-        "INSERT INTO user_props "
-        + PROPERTIES_OF_EVENTS.format(where=f"WHERE {here} AND event_type = 'context_identified'"),
-        "INSERT INTO intake " + INTAKE_OF_EVENTS.format(where=f"WHERE {here}"),
-    ):
+    for table, rows, matching in DERIVED:
+        where = " AND ".join([f"WHERE batch_id = {block.batch_id}", *([matching] if matching else [])])
         # A token of its own: without one the engine takes an equal insert for a repetition.
-        client.command(statement, settings={"insert_deduplication_token": uuid.uuid4().hex})
+        settings = {"insert_deduplication_token": uuid.uuid4().hex}
+        client.command(f"INSERT INTO {table} {rows.format(events='events', where=where)}", settings=settings)

@@ -8,6 +8,7 @@ from datetime import datetime
 from nats.aio.msg import Msg
 
 from services.kit.eventlog import DEDUP_HEADER, SKIPPED_HEADER
+from services.kit.tracing import TRACE_HEADER
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,8 +16,9 @@ class Message:
     """The rows of one request, or some. `repeatable`: some may be stored already.
 
     `read_at`: seconds of the monotonic clock. `skipped`: the header that counts the invalid events, empty without any.
-    `repeated`: rows that were taken out, because they are stored already; `erased`: because their users were erased.
-    `unreadable`: how many rows were put aside.
+    `repeated`: rows that were taken out, because they are stored already; `erased`: because their users were erased;
+    `expired`: because they are older than what is kept.
+    `unreadable`: how many rows were put aside. `trace`: of the request, empty when it is not traced.
     """
 
     sequence: int
@@ -28,7 +30,9 @@ class Message:
     skipped: str = ""
     repeated: Sequence[bytes] = ()
     erased: Sequence[bytes] = ()
+    expired: Sequence[bytes] = ()
     unreadable: int = 0
+    trace: str = ""
 
     @property
     def tenant_id(self) -> int:
@@ -63,4 +67,5 @@ def from_log(message: Msg) -> Message:
         rows=message.data,
         repeatable=headers.get(DEDUP_HEADER) == "1",
         skipped=headers.get(SKIPPED_HEADER, ""),
+        trace=headers.get(TRACE_HEADER, ""),
     )

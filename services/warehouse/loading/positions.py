@@ -4,11 +4,11 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Self
 
-from nats.js.api import StorageType
-from nats.js.errors import BucketNotFoundError, KeyNotFoundError
+from nats.js.errors import KeyNotFoundError
 from nats.js.kv import KeyValue
 
 from services.kit.eventlog import EventLog
+from services.kit.streams import ensure_bucket
 
 BUCKET = "loader"
 # What the loader does, and what a replay does.
@@ -47,10 +47,7 @@ class Positions:
     @classmethod
     async def open(cls, log: EventLog, key: str) -> Self:
         """Reads the record under `key`, and makes the bucket when it is not there."""
-        try:
-            bucket = await log.jetstream.key_value(BUCKET)
-        except BucketNotFoundError:
-            bucket = await log.jetstream.create_key_value(bucket=BUCKET, history=1, storage=StorageType.FILE)
+        bucket = await ensure_bucket(log.jetstream, BUCKET, log.replicas)
         positions = cls(bucket, key)
         try:
             entry = await bucket.get(key)

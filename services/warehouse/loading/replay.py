@@ -6,30 +6,32 @@ are looked at in the order of the log, from a day before the range; those that t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from nats.errors import Error as NatsError
 
 from services.kit.errors import Conflict, Unavailable
 from services.warehouse.engine import Engine
 from services.warehouse.loading import inserts
-from services.warehouse.loading.blocks import Block, BlockReader, OpenBlock
-from services.warehouse.loading.duplicates import BUCKET_SECONDS, BUCKETS
+from services.warehouse.loading.blocks import Block, BlockReader
+from services.warehouse.loading.duplicates import REMEMBERED
 from services.warehouse.loading.loader import Loader
 from services.warehouse.loading.messages import Message
 from services.warehouse.loading.positions import REPLAY, Intent, Positions, reading_start
 from services.warehouse.loading.reader import LogLost, LogReader
+from services.warehouse.loading.reading import next_block, through
 from services.warehouse.loading.replay_range import Log, Times, asked_for, block_of, event_ids, missing
 from services.warehouse.settings import WarehouseSettings
-
-# How long ids are remembered that may be repeated.
-REMEMBERED = timedelta(seconds=BUCKETS * BUCKET_SECONDS)
 
 
 class Running(Conflict):
     """A replay is running already."""
+
+
+class Interrupted(Conflict):
+    """A replay was interrupted. Finish it first: `segopsctl events replay` goes on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +77,21 @@ class Replay:
             except (LogLost, NatsError, OSError) as error:
                 raise Unavailable("The event log is away. Give the command again: it goes on.") from error
 
+    @asynccontextmanager
+    async def none(self) -> AsyncIterator[None]:
+        """No replay runs within the block, and nothing is forgotten of repeated ids. Raises Running and Interrupted."""
+        if self._lock.locked():
+            raise Running
+        async with self._lock:
+            last = (await Positions.open(self._loader.log, REPLAY)).last
+            if last and last.until:
+                raise Interrupted
+            self._loader.duplicates.forgetting = False
+            try:
+                yield
+            finally:
+                self._loader.duplicates.forgetting = True
+
     async def _run(self, times: Times) -> AsyncGenerator[Progress]:
         positions = await Positions.open(self._loader.log, REPLAY)
         log = await Log.open(self._loader.log)
@@ -104,11 +121,11 @@ class Replay:
                 doubtful = Block.of(await BlockReader(reader, self._own).through(intent.last_seq))
                 async with self._loader.erased.storing():
                     block = await self._loader.prepare(doubtful)
-                    await self._loader.store(inserts.settle, block)
+                    await self._loader.settle(block)
                 progress = progress.after(block)
                 yield progress
             while progress.sequence < intent.until:
-                block = await self._next(reader, progress.sequence, intent.until)
+                block = await next_block(reader, self._own, progress.sequence, intent.until)
                 async with self._loader.erased.storing():
                     block = await self._loader.prepare(block)
                     await positions.announce(
@@ -138,14 +155,8 @@ class Replay:
         if first == log.first:
             return
         begin = await log.since(await log.published(first) - REMEMBERED)
-        reader = await LogReader.open(self._loader.log, begin)
-        try:
-            while begin < first:
-                block = await self._next(reader, begin - 1, first - 1)
-                await self._first_rows(block.messages)
-                begin = block.last + 1
-        finally:
-            await reader.close()
+        async for block in through(self._loader.log, self._own, begin, first - 1):
+            await self._first_rows(block.messages)
 
     async def _behind_stored(self, log: Log, first: int) -> int:
         """`first`, or what comes behind the stored block that holds it."""
@@ -158,31 +169,3 @@ class Replay:
 
     async def _first_rows(self, messages: Sequence[Message]) -> list[Message]:
         return await self._engine.loads.run(lambda _: self._loader.duplicates.drop(messages))
-
-    async def _next(self, reader: LogReader, read: int, last: int) -> Block:
-        """The next block of those up to `last`, full or the last one; `read` is the sequence read before."""
-        upto = UpTo(reader, read, last)
-        block = OpenBlock(self._own)
-        while not block.full and upto.read < last:
-            await reader.oldest()
-            block.fill(upto)
-        return Block.of(block.messages)
-
-
-class UpTo:
-    """What was read ahead, as far as it belongs to a range."""
-
-    def __init__(self, reader: LogReader, read: int, last: int) -> None:
-        self._reader = reader
-        self._last = last
-        self.read = read
-
-    def ahead(self) -> int:
-        """How many messages can be taken at once."""
-        return min(self._reader.ahead(), self._last - self.read)
-
-    def pop(self) -> Message:
-        """Takes the oldest one."""
-        message = self._reader.pop()
-        self.read = message.sequence
-        return message

@@ -5,12 +5,13 @@ message that was taken out, also when no row is left of it, so that none is miss
 """
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from nats.js.api import RawStreamMsg, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
-from services.kit.eventlog import DEDUP_HEADER, RETENTION_SECONDS, SKIPPED_HEADER, STREAM, EventLog
+from services.kit.eventlog import DEDUP_HEADER, SKIPPED_HEADER, STREAM, EventLog
+from services.kit.streams import ensure_stream
 from services.warehouse.loading.messages import Message
 
 REWRITTEN = "EVENTS_REWRITTEN"
@@ -25,21 +26,19 @@ class Rewritten:
 
     def __init__(self, log: EventLog) -> None:
         self._jetstream = log.jetstream
+        self._replicas, self._kept = log.replicas, log.kept
 
     async def ensure(self) -> None:
         """Makes the stream when it is not there."""
-        try:
-            await self._jetstream.stream_info(REWRITTEN)
-        except NotFoundError:
-            await self._jetstream.add_stream(
-                StreamConfig(
-                    name=REWRITTEN,
-                    subjects=[f"{PREFIX}.*"],
-                    storage=StorageType.FILE,
-                    max_age=RETENTION_SECONDS,
-                    allow_msg_ttl=True,
-                )
-            )
+        wanted = StreamConfig(
+            name=REWRITTEN,
+            subjects=[f"{PREFIX}.*"],
+            storage=StorageType.FILE,
+            num_replicas=self._replicas,
+            max_age=self._kept.total_seconds(),
+            allow_msg_ttl=True,
+        )
+        await ensure_stream(self._jetstream, wanted)
 
     async def find(self, sequence: int) -> Message | None:
         """What is left of a message; None when it was not rewritten."""
@@ -51,7 +50,7 @@ class Rewritten:
     async def put(self, message: Message) -> None:
         """Keeps what is left of a message; it is on disk when this returns."""
         age = datetime.now(UTC) - message.published_at
-        seconds = max(1, int((timedelta(seconds=RETENTION_SECONDS) - age).total_seconds()))
+        seconds = max(1, int((self._kept - age).total_seconds()))
         headers = {
             SUBJECT_HEADER: message.subject,
             PUBLISHED_HEADER: message.published_at.isoformat(),

@@ -36,12 +36,17 @@ class Processes:
     def start(self, *modules: str, **variables: str) -> None:
         """Starts processes by module, such as `services.warehouse`."""
         for module in modules:
-            self._running[module] = subprocess.Popen(
-                [sys.executable, "-m", module],
-                env=environment(self.settings) | variables,
-                stdout=self._output,
-                stderr=subprocess.STDOUT,
-            )
+            self.start_as(module, module, **variables)
+
+    def start_as(self, name: str, module: str, **variables: str) -> subprocess.Popen[bytes]:
+        """Starts one of several processes of a module, under a name of its own."""
+        self._running[name] = subprocess.Popen(
+            [sys.executable, "-m", module],
+            env=environment(self.settings) | variables,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+        )
+        return self._running[name]
 
     def end(self, module: str, signum: signal.Signals = signal.SIGKILL) -> None:
         """Ends a process and returns when it is gone."""
