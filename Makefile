@@ -18,7 +18,7 @@ BUILD := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) protos/build.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup dev gen run up down demo test nightly storm chaos fuzz mutate lint format validate bench lock clean
+.PHONY: help setup dev gen run up down demo test nightly storm chaos scale fuzz mutate lint format validate bench docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -55,11 +55,17 @@ storm: dev ## sync connectors while all that can break breaks, for some twenty m
 chaos: dev ## kill every process again and again while events come in, and count them; takes some five minutes
 	@$(PY) -m pytest tests/chaos/long.py --timeout 0
 
+scale: dev ## kill servers of the log and the database, and replace every process, under load; takes some five minutes
+	@$(PY) -m pytest tests/scale/long.py --timeout 0
+
 fuzz: dev ## call the whole API with requests made of its document, good and bad ones; takes some fifteen minutes
 	@FUZZ_OPTIONS="$(OPTIONS)" $(PY) -m pytest tests/fuzz/whole.py --timeout 0 --capture no
 
 mutate: dev ## send 100,000 random mutations of valid requests; takes some five minutes
 	@$(PY) -m pytest tests/e2e/tenancy/long.py --timeout 0
+
+docs: $(RUNTIME) $(GEN) ## write docs/configuration.md, which is made of the settings
+	@$(PY) -m cli configuration > docs/configuration.md
 
 lint: dev ## check style, types, imports between packages and protos
 	@$(PY) -m ruff check
@@ -72,18 +78,21 @@ format: dev ## format the code and repair what can be repaired
 	@$(PY) -m ruff check --fix --exit-zero
 	@$(PY) -m ruff format
 
-validate: $(RUNTIME) $(GEN) ## check envoy.yaml with Envoy and docker-compose.yml with docker, where it is installed
+validate: dev ## check envoy.yaml, the Dockerfile, docker-compose.yml, the Helm chart, and with promtool the alerts
 	@envoy=$$($(PY) -c 'import envoy, pathlib; print(pathlib.Path(envoy.__file__).parent / "_bin" / "envoy")') && \
 		$$envoy --mode validate --log-level warning --config-path envoy.yaml
-	@if docker compose version >/dev/null 2>&1; then docker compose config --quiet; \
-		else echo "docker compose is not installed: docker-compose.yml was not checked"; fi
+	@$(PY) -m pytest -q tests/unit/deploy
+	@if docker compose version >/dev/null 2>&1; then docker compose config --quiet; fi
+	@if command -v promtool >/dev/null; then promtool check config deploy/observability/prometheus.yml && \
+		promtool test rules deploy/observability/alerts_test.yml; fi
 
 bench: dev ## measure throughput and latency, and what bounds them
 	@$(PY) -m tests.bench
 
 lock: $(DEV) ## resolve the dependencies anew and write both lock files
 	@$(PIP) install uv
-	@for out in requirements.lock "requirements-dev.lock --group dev"; do \
+	@# What runs is what was tested: the lock of the platform takes its versions from the other one.
+	@for out in "requirements-dev.lock --group dev" "requirements.lock --constraint requirements-dev.lock"; do \
 		$(VENV)/bin/uv pip compile --no-config --quiet --upgrade --universal --python-version 3.11 \
 			--generate-hashes --no-header --no-annotate \
 			pyproject.toml --output-file $$out >/dev/null; done

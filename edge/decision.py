@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import grpc
@@ -14,12 +14,22 @@ from edge.limits import Limits
 from edge.parameters import check_query
 from edge.routes import Route, RouteTable
 from services.kit import access
-from services.kit.caller import ADDRESS_HEADER, CALLS_HEADER, IDENTITY_HEADER, REQUEST_ID_HEADER, Caller
+from services.kit.caller import (
+    ADDRESS_HEADER,
+    CALLS_HEADER,
+    IDENTITY_HEADER,
+    REQUEST_ID_HEADER,
+    Caller,
+    current_request,
+    enter_request,
+)
 from services.kit.errors import Failure, NotFound, Retryable, Unauthenticated
 from services.kit.failures import HTTP_BODY, HTTP_CODE, RETRY_AFTER, status_of
 
 # Tells Envoy the HTTP status of a success that is not 200. From the service it would be one message more.
 SUCCESS_HEADER = "x-segops-success"
+# Whose request it is, for Envoy's log.
+TENANT_HEADER = "x-segops-tenant"
 # The status of a refusal to gRPC. Envoy would make UNAVAILABLE of 429, and take no other word for it to gRPC-Web.
 GRPC_STATUS = "x-grpc-status"
 # Basic is taken too; named here, a browser would ask its user for a password.
@@ -76,6 +86,7 @@ class Door:
             path, _, query = target.partition("?")
             found = find(self.routes, method, path, headers.get("content-type") or "")
             known = await self._caller(found, headers)
+            enter_request(replace(current_request(), caller=known.caller))
             if known.caller.tenant_id:
                 usage = await self.limits.tenant(known.caller.tenant_id, known.calls_per_minute)
                 standing = usage.headers()
@@ -90,6 +101,8 @@ class Door:
         ADMITTED.inc()
         self.used(known.caller)
         decided = [(IDENTITY_HEADER, known.signed_identity(self.identity_key)), *standing]
+        if known.caller.tenant_id:
+            decided.append((TENANT_HEADER, str(known.caller.tenant_id)))
         if route.success_status:
             decided.append((SUCCESS_HEADER, str(route.success_status)))
         if route.tells_calls:

@@ -17,7 +17,8 @@ class Readiness:
     """Asks every service for its health, which includes the health of the stores it needs."""
 
     def __init__(self, settings: Settings) -> None:
-        self._stubs = {name: health_pb2_grpc.HealthStub(connect(settings, name)) for name in SERVICES}
+        # Of several replicas one that is ready is asked, if there is one.
+        self._stubs = {name: health_pb2_grpc.HealthStub(connect(settings, name, health="")) for name in SERVICES}
 
     async def missing(self) -> list[str]:
         """The services that are not ready."""

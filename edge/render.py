@@ -1,6 +1,11 @@
-"""Envoy's configuration for this machine: the committed envoy.yaml with this platform's addresses in place."""
+"""Envoy's configuration: the committed envoy.yaml with this platform's addresses in place.
+
+`python -m edge.render DIRECTORY` writes it where a container of Envoy finds all that it needs, under the same path.
+"""
 
 import resource
+import shutil
+import sys
 from collections.abc import Sequence
 from copy import deepcopy
 from ipaddress import IPv4Network, IPv6Network
@@ -9,31 +14,39 @@ from typing import Any
 
 import yaml
 
+from edge.envoy_addresses import envoy_address
+from edge.telemetry import observe
 from services.kit.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = ROOT / "envoy.yaml"
+DESCRIPTORS = ROOT / "services/gen/segops.binpb"
 FORWARDED_TYPE = "type.googleapis.com/envoy.extensions.http.original_ip_detection.xff.v3.XffConfig"
 TLS_TYPE = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 
 
-def render(settings: Settings, out: Path) -> None:
-    """Writes the configuration to `out`: ports, sockets, limits and absolute paths from the settings."""
+def render(settings: Settings, out: Path, descriptors: Path = DESCRIPTORS) -> None:
+    """Writes the configuration to `out`: ports, sockets, limits and absolute paths from the settings.
+
+    `descriptors` is where Envoy finds those of the services.
+    """
     config = yaml.safe_load(COMMITTED.read_text())
-    config["admin"]["address"] = {"pipe": {"path": str(settings.run_dir / "envoy-admin.sock")}}
+    admin = settings.edge_admin_listen or f"unix:{settings.run_dir / 'envoy-admin.sock'}"
+    config["admin"]["address"] = envoy_address(admin)
     _limit_connections(config["overload_manager"])
     for listener in config["static_resources"]["listeners"]:
         address = listener["address"]["socket_address"]
         address["address"], address["port_value"] = settings.edge_host, settings.edge_port
         manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
         filters = {item["name"]: item["typed_config"] for item in manager["http_filters"]}
-        filters["transcode"]["proto_descriptor"] = str(ROOT / filters["transcode"]["proto_descriptor"])
+        filters["transcode"]["proto_descriptor"] = str(descriptors)
         _limit_addresses(filters["limit_addresses"], settings.edge_requests_per_second)
         _trust(listener, settings.proxy_networks)
         for chain in listener["filter_chains"]:
             _encrypt(chain, settings)
     for cluster in config["static_resources"]["clusters"]:
-        _point(cluster, settings.address(cluster["name"]))
+        _point(cluster, settings.addresses(cluster["name"]))
+    observe(config, settings)
     out.write_text(yaml.safe_dump(config, sort_keys=False))
 
 
@@ -91,12 +104,19 @@ def _encrypt(chain: dict[str, Any], settings: Settings) -> None:
     chain["transport_socket_connect_timeout"] = "10s"
 
 
-def _point(cluster: dict[str, Any], address: str) -> None:
-    """Points a cluster to a gRPC-style address: `unix:/path` or `host:port`."""
-    endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
-    if address.startswith("unix:"):
+def _point(cluster: dict[str, Any], replicas: Sequence[str]) -> None:
+    """Points a cluster to replicas, each at `unix:/path` or `host:port`."""
+    endpoints = [{"endpoint": {"address": envoy_address(replica)}} for replica in replicas]
+    cluster["load_assignment"]["endpoints"] = [{"lb_endpoints": endpoints}]
+    if replicas[0].startswith("unix:"):
         cluster["type"] = "STATIC"
-        endpoint["address"] = {"pipe": {"path": address.removeprefix("unix:")}}
-    else:
-        host, _, port = address.rpartition(":")
-        endpoint["address"] = {"socket_address": {"address": host, "port_value": int(port)}}
+
+
+def main(directory: Path) -> None:
+    """Writes the configuration and the descriptors to a directory."""
+    shutil.copy(DESCRIPTORS, directory)
+    render(Settings(), directory / "envoy.yaml", directory.absolute() / DESCRIPTORS.name)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

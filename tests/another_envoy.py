@@ -51,7 +51,8 @@ def another_envoy(settings: Settings, edit: Callable[[Config], object]) -> Itera
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
     path, admin = settings.home / f"envoy-{port}.yaml", settings.run_dir / f"envoy-{port}.sock"
-    render(settings.model_copy(update={"edge_port": port}), path)
+    own = {"edge_port": port, "metrics_listen": f"unix:{settings.run_dir / f'envoy-{port}-m.sock'}"}
+    render(settings.model_copy(update=own), path)
     config = yaml.safe_load(path.read_text())
     config["admin"]["address"]["pipe"]["path"] = str(admin)
     edit(config)

@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 
 from services.connectors.addresses import AllowList
+from services.connectors.backlog import look_at_backlog
 from services.connectors.computed import QUEUE, ComputedQueue
 from services.connectors.delivering import Deliverer
 from services.connectors.destinations import TYPES
@@ -26,6 +27,7 @@ from services.gen.segops.connectors.v1 import connectors_pb2_grpc, erasure_pb2_g
 from services.kit.idempotency import Answers
 from services.kit.jobs import Jobs
 from services.kit.keys import CONNECTORS_KEY, secret
+from services.kit.metrics import LOOK_SECONDS
 from services.kit.postgres import Database
 from services.kit.renewal import until_done
 from services.kit.repeating import repeat
@@ -48,7 +50,7 @@ async def main(settings: Settings) -> None:
     service.resources.push_async_callback(outbound.close)
     vault = Vault([*own.key_list, secret(settings, CONNECTORS_KEY)])
     destinations = Destinations(TYPES, vault, means(settings, DestinationSettings(), outbound))
-    at_work = Database.connect(settings, pool_size=POOL_SIZE)
+    at_work = Database.connect(settings, pool_size=POOL_SIZE, name="work")
     service.resources.push_async_callback(at_work.close)
     syncs = SyncQueue(at_work, destinations, own.patience)
     for jobs in (
@@ -61,7 +63,8 @@ async def main(settings: Settings) -> None:
     forgetter = Forgetter(database, keep_days=own.keep_days)
     renewing = until_done(partial(renew_secrets, database, vault))
     removing = repeat(CHECK_SECONDS, partial(queue_due, at_work, syncs))
-    for work in (renewing, repeat(FORGET_SECONDS, forgetter.forget), removing):
+    watching = repeat(LOOK_SECONDS, partial(look_at_backlog, database))
+    for work in (renewing, repeat(FORGET_SECONDS, forgetter.forget), removing, watching):
         service.resources.callback(asyncio.create_task(work).cancel)
     activations = Activations(database, vault, syncs, TYPES, outbound)
     verifier = Verifier(database, destinations, syncs)

@@ -5,7 +5,6 @@ from procrastinate.blueprints import Blueprint
 from services.connectors.deliveries import create_deliveries
 from services.connectors.queueing import Queue, queue_syncs
 from services.kit import jobs
-from services.kit.caller import Request, serving
 from services.kit.postgres import Database
 
 # By this name the segments service knows it.
@@ -20,7 +19,6 @@ class ComputedQueue:
 
         @self.tasks.task(name="computed", queue=QUEUE, retry=jobs.PutBack())
         async def computed(*, tenant_id: int, segment_id: int, run_id: int, request_id: str) -> None:
-            with serving(Request(id=request_id)):
-                async with database.tenant(tenant_id) as connection:
-                    await queue_syncs(connection, syncs, segment_id)
-                    await create_deliveries(connection, run_id)
+            async with database.tenant(tenant_id) as connection:
+                await queue_syncs(connection, syncs, segment_id)
+                await create_deliveries(connection, run_id)

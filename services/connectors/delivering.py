@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from services.connectors import delivery_store
+from services.connectors import delivery_store, metrics
 from services.connectors.sending import Sender, outcome
 from services.connectors.sync_patience import Patience
 from services.kit.errors import Unavailable
@@ -91,7 +91,8 @@ class Deliverer:
         return len(claimed)
 
     async def _deliver(self, delivery: Row[Any]) -> None:
-        attempt = await self._sender.send(delivery)
+        with metrics.DELIVERY_SECONDS.time():
+            attempt = await self._sender.send(delivery)
         columns = outcome(attempt, delivery, self._patience, datetime.now(UTC))
         try:
             async with self._database.tenant(delivery.tenant_id) as connection:
@@ -99,6 +100,7 @@ class Deliverer:
         except Unavailable:
             log.warning("what became of a delivery could not be recorded; it is sent again", extra=_named(delivery))
             return
+        metrics.DELIVERIES.labels(columns.get("status", "pending")).inc()
         if attempt.error:
             log.warning("a delivery failed: %s", attempt.error, extra=_named(delivery))
 

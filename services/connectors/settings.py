@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from services.connectors.addresses import AllowList
 from services.connectors.sync_patience import Patience
+from services.kit.secret_files import FileSettings
 from services.kit.vault import KeySettings
 
 
@@ -15,14 +16,23 @@ class ConnectorsSettings(KeySettings):
 
     model_config = SettingsConfigDict(env_prefix="SEGOPS_CONNECTORS_")
 
-    # How long a sync that fails waits until it is tried again, at first and at most, and how long it is tried.
-    first_retry_seconds: float = Field(default=5.0, gt=0)
-    longest_retry_seconds: float = Field(default=600.0, gt=0)
-    give_up_hours: float = Field(default=24.0, gt=0)
-    # How long a webhook's receiver may take to answer.
-    webhook_timeout_seconds: float = Field(default=10.0, gt=0)
-    # How long logs of syncs and deliveries of webhooks are kept.
-    keep_days: int = Field(default=90, ge=1)
+    first_retry_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        description="Seconds until a sync or a delivery that failed is tried again; twice as many each time.",
+    )
+    longest_retry_seconds: float = Field(
+        default=600.0, gt=0, description="The most seconds between two attempts of a sync or a delivery."
+    )
+    give_up_hours: float = Field(
+        default=24.0, gt=0, description="Hours for which a sync or a delivery that fails is tried."
+    )
+    webhook_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="Seconds that a webhook's receiver may take to answer."
+    )
+    keep_days: int = Field(
+        default=90, ge=1, description="Days for which logs of syncs and deliveries of webhooks are kept."
+    )
 
     @property
     def patience(self) -> Patience:
@@ -34,13 +44,16 @@ class ConnectorsSettings(KeySettings):
         )
 
 
-class OutboundSettings(BaseSettings):
+class OutboundSettings(FileSettings):
     """Where calls may go beside the public internet, from `SEGOPS_OUTBOUND_*` variables."""
 
-    model_config = SettingsConfigDict(env_prefix="SEGOPS_OUTBOUND_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="SEGOPS_OUTBOUND_")
 
-    # Hosts, addresses and CIDRs, separated by commas; also with plain http.
-    allow: str = ""
+    allow: str = Field(
+        default="",
+        description="Hosts, addresses and networks, with commas, that connectors and webhooks may call beside public "
+        "ones, also with plain http.",
+    )
 
     @field_validator("allow")
     @classmethod

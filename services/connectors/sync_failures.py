@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.connectors import store, sync_store
+from services.connectors import metrics, store, sync_store
 from services.connectors.destinations.interface import Refused, TryLater
 from services.connectors.queueing import Queue
 from services.connectors.sync_destinations import Destinations
@@ -37,7 +37,9 @@ class Failures:
         text = self._text(activation, error)
         logged = {"status": "failed", "error_message": text, "attempt": attempt}
         await sync_store.add_log(connection, activation, logged)
-        if isinstance(error, Refused) or self._patience.is_over(since, now):
+        is_last = isinstance(error, Refused) or self._patience.is_over(since, now)
+        metrics.SYNCS.labels("given_up" if is_last else "failed").inc()
+        if is_last:
             await store.change_activation(connection, activation.id, _end(activation, text))
             return
         columns = {"last_error": text, "attempts": attempt, "failing_since": since}

@@ -7,7 +7,7 @@ from services.connectors.sync import Syncer
 from services.connectors.sync_destinations import Destinations
 from services.connectors.sync_patience import Patience
 from services.kit import jobs
-from services.kit.caller import Request, current_request, serving
+from services.kit.caller import current_request
 from services.kit.postgres import Database
 
 # Of its own, so that syncs that take long do not hold up what computes have to tell.
@@ -23,8 +23,7 @@ class SyncQueue:
 
         @self.tasks.task(name="sync", queue=SYNCS, retry=jobs.PutBack())
         async def sync(*, tenant_id: int, activation_id: int, request_id: str) -> None:
-            with serving(Request(id=request_id)):
-                await syncer.run(tenant_id, activation_id)
+            await syncer.run(tenant_id, activation_id)
 
         self._sync = sync
 

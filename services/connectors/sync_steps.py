@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from services.connectors import store, sync_ledger_store, sync_store
+from services.connectors import metrics, store, sync_ledger_store, sync_store
 from services.connectors.destinations.interface import Destination, Skipped
 from services.connectors.queueing import may_sync
 from services.connectors.sync_chunks import Accepted, Changed
@@ -124,6 +124,8 @@ class Steps:
             )
         if moved is None:
             raise Changed
+        metrics.CHANGES.inc(sum(chunk.entered + chunk.exited for chunk in accepted))
+        metrics.SKIPPED.inc(len(skipped))
         step.position = replace(step.position, through=through)
         step.is_over = not step.is_of(moved)
 
@@ -143,6 +145,8 @@ class Steps:
             if step.position.is_whole_sync:
                 logged = {"status": "success", "error_message": _note(changed), "attempt": activation.attempts + 1}
                 await sync_store.add_log(connection, changed, logged)
+        if step.position.is_whole_sync:
+            metrics.SYNCS.labels("complete").inc()
         told = {name: getattr(changed, name) for name in ("tenant_id", "segment_id", "added", "removed", "user_count")}
         log.info("a step of a sync is complete", extra={"activation_id": changed.id, **told})
 

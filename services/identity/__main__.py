@@ -85,7 +85,7 @@ async def main(settings: Settings) -> None:
     service.resources.push_async_callback(links.close)
     sessions = Sessions(database=database, vault=vault, keys=signing_keys, links=links)
     # A flood of people who sign in takes these connections, and no others.
-    sign_in_database = Database.connect(settings, role=IDENTITY_ROLE, pool_size=2)
+    sign_in_database = Database.connect(settings, role=IDENTITY_ROLE, pool_size=2, name="sign_in")
     service.resources.push_async_callback(sign_in_database.close)
     sign_ins = SignIn(database=sign_in_database, secret=secret(settings, SERVICE_SECRET).encode())
     accounts = Accounts(

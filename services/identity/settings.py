@@ -11,8 +11,12 @@ class IdentitySettings(KeySettings):
 
     model_config = SettingsConfigDict(env_prefix="SEGOPS_IDENTITY_")
 
-    # How long a new signing key is shown before it signs, so that whoever verifies tokens has it by then.
-    key_publication_seconds: float = Field(default=60.0, ge=0)
+    key_publication_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="Seconds for which a new signing key is shown before it signs, so that whoever verifies tokens "
+        "has it by then.",
+    )
     password_memory_mib: int = Field(
         default=64,
         ge=19,

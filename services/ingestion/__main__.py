@@ -54,12 +54,13 @@ async def main(settings: Settings) -> None:
     service.watch(event_log.check)
     service.watch(database.check)
     service.keep_answers(Answers(database, settings))
-    errors = ErrorList(database)
+    pseudonyms = Pseudonyms.of_installation(settings)
+    errors = ErrorList(database, pseudonyms)
     service.resources.push_async_callback(errors.close)
     # Not the pool of those who read lists: taking events must not wait for them.
-    limits = Database.connect(settings, pool_size=4)
+    limits = Database.connect(settings, pool_size=4, name="limits")
     service.resources.push_async_callback(limits.close)
-    rules = TenantRules(limits, Listener(settings, "ingestion"), Pseudonyms.of_installation(settings))
+    rules = TenantRules(limits, Listener(settings, "ingestion"), pseudonyms)
     service.resources.push_async_callback(rules.close)
     quota = MonthlyQuota(limits, rules.plan)
     service.resources.push_async_callback(quota.close)
@@ -82,14 +83,14 @@ async def main(settings: Settings) -> None:
     service.resources.push_async_callback(links.close)
     tracking_pb2_grpc.add_TrackingServiceServicer_to_server(TrackingServicer(Tracking(intake, links)), service.server)
     # A webhook keeps its connection until its event is on disk.
-    shops = Database.connect(settings)
+    shops = Database.connect(settings, name="shops")
     service.resources.push_async_callback(shops.close)
     vault = Vault([*IngestionSettings().key_list, secret(settings, INGESTION_KEY)])
     receiver = ShopifyReceiver(shops, vault, intake)
     service.resources.callback(asyncio.create_task(repeat(FORGET_SECONDS, receiver.forget)).cancel)
     shopify = ShopifyServicer(receiver, ShopifyIntegrations(database, vault))
     shopify_pb2_grpc.add_ShopifyServiceServicer_to_server(shopify, service.server)
-    erasure_pb2_grpc.add_ErasureServiceServicer_to_server(ErasureServicer(Eraser(database, errors)), service.server)
+    erasure_pb2_grpc.add_ErasureServiceServicer_to_server(ErasureServicer(Eraser(database)), service.server)
     await service.serve(
         *(
             f"segops.ingestion.v1.{name}Service"

@@ -1,6 +1,6 @@
 """SQL of erasures: whose events are not taken, and what is kept of users here. Sessions are one tenant's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,9 +14,12 @@ from services.schema.profiles import erased_users
 LISTS: Sequence[Table] = (event_errors, shopify_checkouts)
 
 
-async def erased_until(connection: AsyncConnection) -> Mapping[bytes, str]:
-    """By pseudonym, the time up to which events of those who were erased are not taken."""
-    rows = await connection.execute(select(erased_users.c.pseudonym, erased_users.c.until, erased_users.c.is_running))
+async def erased_until(connection: AsyncConnection, among: Collection[bytes] | None = None) -> Mapping[bytes, str]:
+    """By pseudonym, the time up to which events of those who were erased are not taken; of all, or of some."""
+    query = select(erased_users.c.pseudonym, erased_users.c.until, erased_users.c.is_running)
+    if among is not None:
+        query = query.where(erased_users.c.pseudonym.in_(among))
+    rows = await connection.execute(query)
     return {row.pseudonym: ALWAYS if row.is_running else utc_text(row.until) for row in rows}
 
 

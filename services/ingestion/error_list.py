@@ -3,17 +3,21 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 
-from services.ingestion import store
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.ingestion import erasure_store, store
 from services.ingestion.store import EventError
+from services.ingestion.times import utc_text
 from services.kit.errors import Unavailable
 from services.kit.paging import Page
 from services.kit.postgres import Database
+from services.kit.pseudonyms import Pseudonyms
 
 log = logging.getLogger("error_list")
 
@@ -29,8 +33,9 @@ CLOSE_SECONDS = 2.0
 class ErrorList:
     """Refused events of all tenants. Those not yet written are lost when the process dies."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, pseudonyms: Pseudonyms) -> None:
         self._database = database
+        self._pseudonyms = pseudonyms
         self._waiting: deque[tuple[int, EventError]] = deque()
         self._arrived = asyncio.Event()
         self._dropped = 0
@@ -42,12 +47,6 @@ class ErrorList:
         self._waiting.extend((tenant_id, error) for error in errors[:room])
         self._dropped += max(0, len(errors) - room)
         self._arrived.set()
-
-    def unname(self, tenant_id: int, user_ids: Collection[str]) -> None:
-        """Takes the names of users off errors that are not written yet."""
-        for index, (owner, error) in enumerate(self._waiting):
-            if owner == tenant_id and error.user_id in user_ids:
-                self._waiting[index] = (owner, replace(error, user_id=""))
 
     async def page(self, tenant_id: int, page: Page, event_type: str = "") -> tuple[int, list[EventError]]:
         """How many errors a tenant has, of an event type if one is given, and a page of them, newest first.
@@ -92,9 +91,21 @@ class ErrorList:
             some = [self._waiting[index] for index in range(min(len(self._waiting), MAX_PER_WRITE))]
             for tenant_id, pairs in groupby(sorted(some, key=itemgetter(0)), key=itemgetter(0)):
                 async with self._database.tenant(tenant_id) as connection:
-                    await store.add_errors(connection, tenant_id, [error for _, error in pairs])
+                    errors = await self._unnamed(connection, tenant_id, [error for _, error in pairs])
+                    await store.add_errors(connection, tenant_id, errors)
             for _ in some:
                 self._waiting.popleft()
+
+    async def _unnamed(
+        self, connection: AsyncConnection, tenant_id: int, errors: Sequence[EventError]
+    ) -> list[EventError]:
+        """The errors without the names of users who were erased while they waited, here or in another process."""
+        names = {error.user_id: self._pseudonyms.name(tenant_id, error.user_id) for error in errors}
+        until = await erasure_store.erased_until(connection, names.values())
+        return [
+            replace(error, user_id="") if utc_text(error.received_at) <= until.get(names[error.user_id], "") else error
+            for error in errors
+        ]
 
     async def _keep_forgetting(self) -> None:
         while True:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from services.ingestion import batches, bodies, events, rows, schemas, times
+from services.ingestion import batches, bodies, events, metrics, rows, schemas, times
 from services.ingestion.batches import Batch, Refused
 from services.ingestion.erased import Erased
 from services.ingestion.rows import Columns, Rows
 from services.ingestion.schemas import Schema
 from services.ingestion.store import EventError
-from services.kit.errors import Invalid
+from services.kit.errors import Failure, InDoubt, Invalid, Unavailable
 
 Clock = Callable[[], datetime]
 
@@ -172,8 +172,16 @@ class Intake:
         )
         ids = encoded.derived_ids
         duplicate = await self.known.count(ids) if ids else 0
-        async with self.quota.counted(tenant_id, encoded.count - duplicate, received_at):
-            await self.storage.store(tenant_id, encoded)
+        metrics.EVENTS.labels("invalid").inc(len(refused))
+        try:
+            async with self.quota.counted(tenant_id, encoded.count - duplicate, received_at):
+                await self.storage.store(tenant_id, encoded)
+        except Failure as failure:
+            outcome = "not_stored" if isinstance(failure, Unavailable | InDoubt) else "refused"
+            metrics.EVENTS.labels(outcome).inc(encoded.count)
+            raise
+        metrics.EVENTS.labels("accepted").inc(encoded.count - duplicate)
+        metrics.EVENTS.labels("duplicate").inc(duplicate)
         if ids:
             self.known.remember(ids)
         self.errors.add(tenant_id, refused)

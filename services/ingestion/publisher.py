@@ -54,15 +54,20 @@ class Publisher:
         try:
             async with asyncio.timeout(GIVE_UP_SECONDS):
                 await self._prove_alive()
-        except (TimeoutError, NatsError, OSError) as error:
+        except TimeoutError as error:
             raise Unavailable from error
         await self._append(tenant_id, rows.text, headers, started)
 
     async def _prove_alive(self) -> None:
         async with self._proving:
-            if time.monotonic() - self._alive_at > PROOF_SECONDS:
-                await self._log.check()
-                self._alive_at = time.monotonic()
+            while time.monotonic() - self._alive_at > PROOF_SECONDS:
+                try:
+                    await self._log.check()
+                except (NatsError, OSError):
+                    # Of a cluster another server may take over meanwhile.
+                    await asyncio.sleep(RETRY_SECONDS)
+                else:
+                    self._alive_at = time.monotonic()
 
     async def _append(self, tenant_id: int, rows: bytes, headers: dict[str, str], started: float) -> None:
         """Repeats what may have been stored without an answer, under the same id, so that the answer is known."""

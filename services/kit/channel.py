@@ -1,10 +1,12 @@
 """Calling another service: the caller's identity and request id travel along, failures come back as failures."""
 
+import json
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 
 import grpc
 
+from services.kit import addresses, tracing
 from services.kit.caller import IDENTITY_HEADER, REQUEST_ID_HEADER, current_request
 from services.kit.failures import from_rpc_error
 from services.kit.settings import Settings
@@ -18,21 +20,43 @@ OPTIONS = (
     # A service that restarts is back within a second; the default backs off to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # A host that vanished without a word, under a call or not, is noticed after 15 s.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
 )
+# The health of a process that takes calls, whatever becomes of the stores behind it: it ends when the process is told
+# to stop. Only replicas are asked for it; a process alone is called as long as it is there.
+TAKES_CALLS = "takes-calls"
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
 
 
-def connect(settings: Settings, service: str) -> grpc.aio.Channel:
-    """A channel to a service by its short name. It connects when first used."""
-    return grpc.aio.insecure_channel(settings.address(service), options=OPTIONS)
+def connect(settings: Settings, service: str, *, health: str = TAKES_CALLS) -> grpc.aio.Channel:
+    """A channel to a service by its short name. It connects when first used.
+
+    Of several replicas those are called in turn whose health of this name is good. A call that never left, or that a
+    server says it did not look at, goes to another one by itself.
+    """
+    target, options = target_of(settings, service, health=health)
+    return grpc.aio.insecure_channel(target, options=options)
+
+
+def target_of(
+    settings: Settings, service: str, *, health: str = TAKES_CALLS
+) -> tuple[str, tuple[tuple[str, int | str], ...]]:
+    """The gRPC target of a service and the options of a channel to it."""
+    found = settings.addresses(service)
+    if not addresses.may_be_several(found):
+        return addresses.target(found), OPTIONS
+    config = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": health}}
+    return addresses.target(found), (*OPTIONS, ("grpc.service_config", json.dumps(config)))
 
 
 def outgoing_metadata() -> tuple[tuple[str, str], ...]:
     """The metadata of a call made on behalf of the current request."""
     request = current_request()
-    return ((IDENTITY_HEADER, request.token), (REQUEST_ID_HEADER, request.id))
+    return ((IDENTITY_HEADER, request.token), (REQUEST_ID_HEADER, request.id), *tracing.headers().items())
 
 
 async def call(method: Callable[..., Any], request: Req, *, seconds: float = CALL_SECONDS) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import uuid
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from services.kit import access
+from services.kit import access, traced
 from services.kit.access import Access
 from services.kit.caller import (
     IDENTITY_HEADER,
@@ -24,6 +25,7 @@ from services.kit.caller import (
 )
 from services.kit.errors import Failure
 from services.kit.failures import HTTP_BODY, HTTP_CODE, Metadata, status_of, to_metadata
+from services.kit.metrics import RpcMeter
 from services.kit.reading import Reader
 
 if TYPE_CHECKING:
@@ -87,8 +89,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 raise LookupError(f"{method} has nowhere to keep its answers")
             behaviour = self.answers.once(method, behaviour)
         if handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(guard.stream(behaviour), None, handler.response_serializer)
-        return grpc.stream_unary_rpc_method_handler(guard.unary(behaviour), None, handler.response_serializer)
+            streaming = traced.rpc(method, guard.stream(behaviour), is_stream=True)
+            return grpc.stream_stream_rpc_method_handler(streaming, None, handler.response_serializer)
+        answering = traced.rpc(method, guard.unary(behaviour), is_stream=False)
+        return grpc.stream_unary_rpc_method_handler(answering, None, handler.response_serializer)
 
 
 class _Guard:
@@ -100,6 +104,7 @@ class _Guard:
         self._authenticate = authenticate
         self._reader = reader
         self._level = logging.DEBUG if rpc.access in FREQUENT else logging.INFO
+        self._meter = RpcMeter(method)
 
     def unary(self, inner: Any) -> Any:
         async def guarded(sent: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
@@ -107,6 +112,9 @@ class _Guard:
             try:
                 self._enter(context)
                 response = await inner(await self._reader.read(sent, context), context)
+            except asyncio.CancelledError:
+                self._meter.note("CANCELLED", time.perf_counter() - started)
+                raise
             except Exception as error:
                 await self._fail(error, context, started)
                 raise
@@ -127,6 +135,9 @@ class _Guard:
                 self._enter(context)
                 async for response in inner(await self._reader.read(sent, context), context):
                     yield response
+            except (asyncio.CancelledError, GeneratorExit):
+                self._meter.note("CANCELLED", time.perf_counter() - started)
+                raise
             except Exception as error:
                 await self._fail(error, context, started)
                 raise
@@ -153,6 +164,7 @@ class _Guard:
             code, _ = status_of(error)
             self._log(code.name, started)
             await context.abort(code, error.detail, to_metadata(error) + _replay_metadata())
+        self._meter.note("INTERNAL", time.perf_counter() - started)
         log.error("unexpected failure", exc_info=error, extra={"rpc": self._method})
         await context.abort(
             grpc.StatusCode.INTERNAL, BLANK, ((HTTP_CODE, "500"), (HTTP_BODY, f'{{"detail": "{BLANK}"}}'))
@@ -160,6 +172,7 @@ class _Guard:
 
     def _log(self, code: str, started: float) -> None:
         seconds = time.perf_counter() - started
+        self._meter.note(code, seconds)
         level = self._level if code == "OK" and seconds < SLOW_SECONDS else logging.INFO
         if log.isEnabledFor(level):
             log.log(level, "rpc", extra={"rpc": self._method, "code": code, "duration_ms": round(seconds * 1000, 2)})

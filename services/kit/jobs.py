@@ -2,22 +2,30 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zlib import crc32
 
-from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
+from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
 from procrastinate.blueprints import Blueprint
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
+from procrastinate.middleware import AsyncCallNext
 from procrastinate.tasks import Task
+from procrastinate.worker import Worker
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.kit import tracing
+from services.kit.caller import Caller, Request, serving
 from services.kit.errors import Unavailable
-from services.kit.postgres import TENANT_ROLE, Database, driver_connection
+from services.kit.job_watch import JobWatch
+from services.kit.keepalive import KEEPALIVE
+from services.kit.metrics import JOB_SECONDS, LOOK_SECONDS
+from services.kit.postgres import CONNECT_SECONDS, TENANT_ROLE, Database, driver_connection
 from services.kit.repeating import repeat
 from services.kit.settings import Settings
 
@@ -38,6 +46,8 @@ GRACE_SECONDS = 1.0
 RESTART_SECONDS = 1.0
 
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.5, 30.0
+
+DONE, PUT_BACK = "done", "put_back"
 
 # First half of an advisory lock whose second half names the queue.
 RESCUE_LOCK = 7_382_013
@@ -94,6 +104,21 @@ async def put_for(service: str, task: str, connection: AsyncConnection, **argume
         raise Unavailable from error
 
 
+async def _measured(call_next: AsyncCallNext, context: JobContext, _: Worker) -> Any:
+    """Runs a job as a request of its tenant, with the id of the request that queued it."""
+    arguments: dict[str, Any] = context.job.task_kwargs
+    caller = Caller(kind="service", tenant_id=arguments.get("tenant_id", 0))
+    started, outcome = time.perf_counter(), PUT_BACK
+    try:
+        request = Request(id=arguments.get("request_id", ""), caller=caller)
+        with serving(request), tracing.work(f"job {context.job.queue}", **{"segops.request_id": request.id}):
+            result = await call_next()
+        outcome = DONE
+        return result
+    finally:
+        JOB_SECONDS.labels(context.job.queue, outcome).observe(time.perf_counter() - started)
+
+
 class Jobs:
     """A service's queue, named after it, and the worker in this process that runs its jobs.
 
@@ -113,11 +138,13 @@ class Jobs:
         self._concurrency = concurrency
         connector = PsycopgConnector(
             conninfo=settings.libpq_dsn,
-            kwargs={"options": f"-c role={TENANT_ROLE}"},
+            kwargs={"options": f"-c role={TENANT_ROLE}", "connect_timeout": CONNECT_SECONDS, **KEEPALIVE},
             min_size=1,
             max_size=POOL_SIZE,
         )
         self._app = App(connector=connector)
+        for outcome in (DONE, PUT_BACK):
+            JOB_SECONDS.labels(name, outcome)
         for blueprint in blueprints:
             self._app.add_tasks_from(blueprint, namespace=name)
 
@@ -125,11 +152,13 @@ class Jobs:
     async def working(self) -> AsyncIterator[None]:
         """Runs jobs within the block. At its end, what is not done within a grace goes back into the queue."""
         worker = asyncio.create_task(self._work())
+        watching = asyncio.create_task(repeat(LOOK_SECONDS, JobWatch(self._database, self._name).look))
         try:
             yield
         finally:
+            watching.cancel()
             worker.cancel()
-            await asyncio.wait([worker])
+            await asyncio.wait([worker, watching])
 
     async def _work(self) -> None:
         """Runs a worker; one that breaks off, because PostgreSQL did, is started again."""
@@ -153,6 +182,7 @@ class Jobs:
                 shutdown_graceful_timeout=GRACE_SECONDS,
                 update_heartbeat_interval=HEARTBEAT_SECONDS,
                 stalled_worker_timeout=STALE_SECONDS,
+                task_middleware=[_measured],
                 # What became of a job is told by the row it works on.
                 delete_jobs="always",
             )

@@ -31,12 +31,12 @@ def ensure_secrets(settings: Settings) -> None:
     """Makes every key and secret that does not exist yet. Call it before any process that reads them starts."""
     settings.secrets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in (SERVICE_SECRET, NATS_TOKEN, ERASURE_KEY):
-        _write_once(settings.secrets_dir / name, secrets.token_urlsafe(32).encode())
+        write_once(settings.secrets_dir / name, secrets.token_urlsafe(32).encode())
     for name in (CONNECTORS_KEY, INGESTION_KEY, IDENTITY_KEY):
-        _write_once(settings.secrets_dir / name, Fernet.generate_key())
-    _write_once(settings.secrets_dir / INTERNAL_KEY, _private_pem(Ed25519PrivateKey.generate()))
+        write_once(settings.secrets_dir / name, Fernet.generate_key())
+    write_once(settings.secrets_dir / INTERNAL_KEY, _private_pem(Ed25519PrivateKey.generate()))
     public = private_key(settings, INTERNAL_KEY).public_key()
-    _write_once(
+    write_once(
         settings.secrets_dir / INTERNAL_PUBLIC_KEY,
         public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo),
     )
@@ -69,7 +69,7 @@ def _private_pem(key: Ed25519PrivateKey) -> bytes:
     )
 
 
-def _write_once(path: Path, content: bytes) -> None:
+def write_once(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all, never over an existing one."""
     if path.exists():
         return

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from services.kit.keepalive import KEEPALIVE
 from services.kit.settings import Settings
 
 log = logging.getLogger("listener")
@@ -17,15 +18,14 @@ RECONNECT_SECONDS = 0.2
 # How often is asked whether the other side is still there, and for how long its last answer counts: what is revoked has
 # to be gone within a second.
 ASK_SECONDS, CURRENT_SECONDS = 0.2, 0.7
-# A connection that died without a word is noticed after about this long.
-KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "connect_timeout": 2}
+CONNECT_SECONDS = 2
 
 
 class Listener:
     """Listens on one channel for ever."""
 
     def __init__(self, settings: Settings, channel: str) -> None:
-        self._conninfo = make_conninfo(settings.libpq_dsn, **KEEPALIVE)
+        self._conninfo = make_conninfo(settings.libpq_dsn, connect_timeout=CONNECT_SECONDS, **KEEPALIVE)
         self._channel = channel
         self._connected = False
         self._heard_until = float("-inf")

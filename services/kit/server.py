@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,9 @@ import uvloop
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.kit import logs
+from services.kit import logs, metrics, metrics_server, tracing
 from services.kit.caller import IDENTITY_HEADER, Caller, IdentityVerifier
-from services.kit.channel import MAX_MESSAGE_BYTES
+from services.kit.channel import MAX_MESSAGE_BYTES, TAKES_CALLS
 from services.kit.interceptor import Authenticate, CallInterceptor
 from services.kit.keys import internal_public_key
 from services.kit.repeating import repeat
@@ -38,7 +38,10 @@ def run(process: str, main: Callable[[Settings], Coroutine[Any, Any, None]]) -> 
     """Runs `main` of a process with its settings, JSON logs and uvloop until it returns."""
     settings = Settings()
     logs.configure(process, settings.log_level)
+    metrics_server.serve(process, settings.metrics_address(process))
+    tracing.configure(process, settings)
     uvloop.run(main(settings))
+    tracing.finish()
 
 
 def identity_from_header(settings: Settings) -> Authenticate:
@@ -58,19 +61,31 @@ class Service:
     then `serve`. Health says SERVING while every check passes.
     """
 
-    def __init__(self, name: str, settings: Settings, *, authenticate: Authenticate | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        *,
+        authenticate: Authenticate | None = None,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+    ) -> None:
+        """`interceptors` get the calls that passed the service's own."""
         self.name = name
         self.settings = settings
         self.resources = AsyncExitStack()
         self._interceptor = CallInterceptor(authenticate or identity_from_header(settings))
         self.server = grpc.aio.server(
-            interceptors=[self._interceptor],
+            interceptors=[self._interceptor, *interceptors],
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_metadata_size", MAX_METADATA_BYTES),
                 ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+                # Callers who look for their name again find replicas that are new.
+                ("grpc.max_connection_age_ms", 300_000),
+                # More often than gRPC takes of itself for polite: clients ask every 10 s whether a host is still there.
+                ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
             ],
         )
         self._health = health.aio.HealthServicer()
@@ -92,7 +107,8 @@ class Service:
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
         reflection.enable_server_reflection((*service_names, health.SERVICE_NAME, reflection.SERVICE_NAME), self.server)
-        self.server.add_insecure_port(self.settings.listen or self.settings.address(self.name))
+        self.server.add_insecure_port(self.settings.listens_on(self.name))
+        await self._health.set(TAKES_CALLS, health_pb2.HealthCheckResponse.SERVING)
         # A new health servicer says SERVING; nothing has been checked yet.
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         await self.server.start()
@@ -101,9 +117,15 @@ class Service:
             checking = asyncio.create_task(self._keep_health())
             await stop.wait()
             checking.cancel()
-            await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+            await self._hand_over()
             await self.server.stop(grace=self.settings.drain_seconds)
         log.info("stopped")
+
+    async def _hand_over(self) -> None:
+        """Says that others should be called, and takes calls until they are: those that come later are lost."""
+        for name in ("", TAKES_CALLS):
+            await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+        await asyncio.sleep(self.settings.handover_seconds)
 
     async def _keep_health(self) -> None:
         serving: bool | None = None
@@ -113,6 +135,7 @@ class Service:
                 serving = ready
                 status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
                 await self._health.set("", status)
+                metrics.READY.set(ready)
                 log.info("ready" if ready else "not ready")
             await asyncio.sleep(CHECK_SECONDS)
 

@@ -4,19 +4,20 @@ import json
 from collections.abc import Mapping, Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from pydantic import SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+
+from services.kit.secret_files import FileSettings
 
 
-class KeySettings(BaseSettings):
+class KeySettings(FileSettings):
     """The keys of a process's vault, from the variable that its own settings name."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-    # Fernet keys (32 bytes, URL-safe base64), separated by commas. The first encrypts, the others still decrypt; so
-    # does the key made at the first start, which encrypts where none is set. To rotate with several processes, add the
-    # new key behind the old one everywhere, then put it first.
-    keys: SecretStr = SecretStr("")
+    keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="Fernet keys (32 bytes, URL-safe base64), with commas. The first encrypts, the others still "
+        "decrypt; so does the key made at the first start, which encrypts where none is set. To rotate with several "
+        "processes, add the new key behind the old one everywhere, then put it first.",
+    )
 
     @field_validator("keys")
     @classmethod

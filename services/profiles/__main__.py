@@ -1,5 +1,8 @@
 """The profiles service: looks up single users."""
 
+import asyncio
+from functools import partial
+
 import grpc
 
 from services.gen.segops.analytics.v1 import analytics_pb2_grpc
@@ -8,8 +11,10 @@ from services.kit.acting import Actor
 from services.kit.channel import connect
 from services.kit.idempotency import Answers
 from services.kit.jobs import Jobs
+from services.kit.metrics import LOOK_SECONDS
 from services.kit.postgres import Database
 from services.kit.pseudonyms import Pseudonyms
+from services.kit.repeating import repeat
 from services.kit.server import Service, run
 from services.kit.settings import Settings
 from services.profiles.analytics.member_counts import MemberCounting
@@ -21,6 +26,7 @@ from services.profiles.erasure_settings import ErasureSettings
 from services.profiles.erasure_stores import ErasureStores
 from services.profiles.explain_servicer import ExplainServicer
 from services.profiles.links_servicer import LinksServicer
+from services.profiles.metrics import look_at_erasures
 from services.profiles.servicer import ProfilesServicer
 
 
@@ -41,7 +47,7 @@ async def main(settings: Settings) -> None:
     profiles = ProfilesServicer(database, warehouse=warehouse, segments=segments)
     profiles_pb2_grpc.add_ProfilesServiceServicer_to_server(profiles, service.server)
     # Who links waits for others who link; who reads must not wait for them.
-    links = Database.connect(settings, pool_size=2)
+    links = Database.connect(settings, pool_size=2, name="links")
     service.resources.push_async_callback(links.close)
     links_pb2_grpc.add_LinksServiceServicer_to_server(LinksServicer(links), service.server)
     explain = ExplainServicer(database, warehouse=warehouse, segments=segments, ingestion=ingestion)
@@ -71,6 +77,8 @@ async def start_erasures(service: Service, database: Database, **channels: grpc.
     queue = ErasureQueue(database, actor, stores, pseudonyms, grace_seconds=own.grace_seconds)
     jobs = Jobs(settings, database, QUEUE, queue.tasks, concurrency=own.parallel)
     await service.resources.enter_async_context(jobs.working())
+    watching = repeat(LOOK_SECONDS, partial(look_at_erasures, database))
+    service.resources.callback(asyncio.create_task(watching).cancel)
     erasures_pb2_grpc.add_ErasureServiceServicer_to_server(ErasureServicer(queue.erasures), service.server)
 
 

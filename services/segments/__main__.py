@@ -40,7 +40,7 @@ async def main(settings: Settings) -> None:
     service.resources.push_async_callback(database.close)
     service.watch(database.check)
     service.keep_answers(Answers(database, settings))
-    streams = Database.connect(settings)
+    streams = Database.connect(settings, name="streams")
     service.resources.push_async_callback(streams.close)
     warehouse = Warehouse(settings)
     service.resources.push_async_callback(warehouse.close)
@@ -70,7 +70,7 @@ async def main(settings: Settings) -> None:
     ready = EvaluationServicer(database, evaluations)
     evaluations_pb2_grpc.add_EvaluationServiceServicer_to_server(ready, service.server)
     # Waits for computes: not with the connections of those who ask.
-    erasures = Database.connect(settings)
+    erasures = Database.connect(settings, name="erasures")
     service.resources.push_async_callback(erasures.close)
     erasure_pb2_grpc.add_ErasureServiceServicer_to_server(ErasureServicer(Eraser(erasures, objects)), service.server)
     await service.serve(

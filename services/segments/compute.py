@@ -1,6 +1,7 @@
 """Computing a segment: the matching users stream from the warehouse into one transaction that writes what changed."""
 
 import logging
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kit.errors import Failure, Invalid, Unavailable
 from services.kit.postgres import Database
-from services.segments import ledger_store, reference_store, store
+from services.segments import ledger_store, metrics, reference_store, store
 from services.segments.dependencies import queue_dependents, queue_if_overtaken
 from services.segments.evaluation import Evaluation
 from services.segments.ledger_store import Run
@@ -53,17 +54,21 @@ class Computer:
         """
         try:
             if retries > MOST_RETRIES:
+                metrics.COMPUTE_FAILURES.labels("away").inc()
                 await self._give_up(compute, INTERRUPTED)
                 return
             await self._compute(compute)
         except Unavailable as failure:
             if retries < MOST_RETRIES:
                 raise
+            metrics.COMPUTE_FAILURES.labels("away").inc()
             await self._give_up(compute, _reason(failure))
         except Failure as failure:
+            metrics.COMPUTE_FAILURES.labels("refused").inc()
             await self._give_up(compute, _reason(failure))
         except Exception:
             log.exception("a compute failed", extra={"tenant_id": compute.tenant_id, "segment_id": compute.segment_id})
+            metrics.COMPUTE_FAILURES.labels("unexpected").inc()
             await self._give_up(compute, UNEXPECTED)
 
     async def _give_up(self, compute: QueuedCompute, reason: str) -> None:
@@ -86,7 +91,7 @@ class Computer:
             if await reference_store.is_upstream_computing(connection, compute.segment_id):
                 await self._queue.put(connection, replace(compute, waits=compute.waits + 1))
                 return
-            now = _this_instant()
+            now, started = _this_instant(), time.perf_counter()
             evaluation = await self._matches.ready(compute.tenant_id, segment.definition, now)
             async with aclosing(self._matches.stream(compute.tenant_id, evaluation)) as chunks:
                 member_count = await ledger_store.copy_matches(connection, chunks)
@@ -101,6 +106,9 @@ class Computer:
                 member_count=member_count,
             )
             written = await self._write(connection, run, evaluation)
+        seconds = time.perf_counter() - started
+        metrics.COMPUTE_SECONDS.observe(seconds)
+        metrics.COMPUTE_CHANGES.inc(written.entered + written.exited)
         log.info(
             "computed",
             extra={
@@ -111,7 +119,7 @@ class Computer:
                 "members": member_count,
                 "entered": written.entered,
                 "exited": written.exited,
-                "seconds": round((datetime.now(UTC) - now).total_seconds(), 3),
+                "seconds": round(seconds, 3),
             },
         )
 

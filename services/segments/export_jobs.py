@@ -5,7 +5,7 @@ from procrastinate.blueprints import Blueprint
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kit import jobs
-from services.kit.caller import Request, current_request, serving
+from services.kit.caller import current_request
 from services.segments.exporter import Exporter
 
 # Of its own, so that long exports do not hold computes up.
@@ -20,8 +20,7 @@ class ExportQueue:
 
         @self.tasks.task(name="export", queue=EXPORTS, retry=jobs.PutBack(), pass_context=True)
         async def export(context: JobContext, *, tenant_id: int, export_id: int, request_id: str) -> None:
-            with serving(Request(id=request_id)):
-                await exporter.run(tenant_id, export_id, retries=context.job.attempts)
+            await exporter.run(tenant_id, export_id, retries=context.job.attempts)
 
         self._export = export
 

@@ -5,7 +5,7 @@ from procrastinate.blueprints import Blueprint
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kit import jobs
-from services.kit.caller import Request, current_request, serving
+from services.kit.caller import current_request
 from services.kit.postgres import Database
 from services.segments.compute import Computer, Matches
 from services.segments.queueing import Cause, QueuedCompute
@@ -35,8 +35,7 @@ class ComputeQueue:
             waits: int = 0,
         ) -> None:
             queued = QueuedCompute(tenant_id=tenant_id, segment_id=segment_id, cause=Cause(cause), waits=waits)
-            with serving(Request(id=request_id)):
-                await computer.run(queued, retries=context.job.attempts)
+            await computer.run(queued, retries=context.job.attempts)
 
         self._compute = compute
 

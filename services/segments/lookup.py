@@ -1,12 +1,16 @@
 """The statement of the hot path. It goes past SQLAlchemy, whose transaction costs eight times its processor time."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from services.kit import traced
 from services.kit.errors import Unavailable
+from services.kit.keepalive import KEEPALIVE
+from services.kit.metrics import PoolMeter
 from services.kit.postgres import CONNECT_SECONDS, TENANT_ROLE
 from services.kit.settings import Settings
 from services.segments.membership import Entry
@@ -23,13 +27,19 @@ class MembershipLookup:
 
     def __init__(self, pool: "AsyncConnectionPool[psycopg.AsyncConnection[tuple[Any, ...]]]") -> None:
         self._pool = pool
+        self._meter = PoolMeter("lookup", POOL_SIZE, lambda: _used(pool))
 
     @classmethod
     async def connect(cls, settings: Settings) -> Self:
         """Connects in the background, and again whenever PostgreSQL comes back."""
         pool = AsyncConnectionPool(
             settings.libpq_dsn,
-            kwargs={"autocommit": True, "options": f"-c role={TENANT_ROLE}"},
+            kwargs={
+                "autocommit": True,
+                "options": f"-c role={TENANT_ROLE}",
+                "connect_timeout": CONNECT_SECONDS,
+                **KEEPALIVE,
+            },
             # All of them at once: a new connection takes longer than a hundred look-ups.
             min_size=POOL_SIZE,
             max_size=POOL_SIZE,
@@ -41,16 +51,34 @@ class MembershipLookup:
 
     async def __call__(self, tenant_id: int, user_ids: Iterable[str]) -> dict[str, list[Entry]]:
         """The segments each user is in, by segment id; users in none are left out. Raises Unavailable."""
-        found: dict[str, list[Entry]] = {}
+        asked = (tenant_id, list(user_ids))
         try:
-            async with self._pool.connection() as connection:
-                rows = await (await connection.execute(SEGMENTS_OF_USERS, (tenant_id, list(user_ids)))).fetchall()
+            try:
+                rows = await self._ask(asked)
+            except psycopg.OperationalError:
+                # A connection that ended while nobody worked with it. The others may have ended too.
+                await self._pool.check()
+                rows = await self._ask(asked)
         except (psycopg.OperationalError, PoolTimeout) as error:
+            self._meter.failed()
             raise Unavailable from error
+        found: dict[str, list[Entry]] = {}
         for user_id, *columns in rows:
             found.setdefault(user_id, []).append(Entry(*columns))
         return found
 
+    async def _ask(self, asked: tuple[int, Sequence[str]]) -> list[tuple[Any, ...]]:
+        started = time.perf_counter()
+        async with self._pool.connection() as connection:
+            self._meter.waited(time.perf_counter() - started)
+            with traced.statement(SEGMENTS_OF_USERS):
+                return await (await connection.execute(SEGMENTS_OF_USERS, asked)).fetchall()
+
     async def close(self) -> None:
         """Closes every connection."""
         await self._pool.close()
+
+
+def _used(pool: "AsyncConnectionPool[Any]") -> int:
+    told = pool.get_stats()
+    return told.get("pool_size", 0) - told.get("pool_available", 0)

@@ -23,7 +23,7 @@ async def survive(running: Running, *, seed: int, rounds: int) -> str:
         load = Load(url(running), account.key, seed=seed)
         async with load.running() as book:
             await _kill(running, victims, book, chance)
-        found = await stored(running, account)
+        found = await stored(running.settings, account)
     book.check(found)
     return f"seed {seed}: kills {dict(Counter(victims))}, {book.summary}, stored {found.total()}"
 

@@ -47,7 +47,7 @@ async def without_warehouse(home: Path, seconds: float) -> str:
                         await accepted_more(book, 100)
                     await asyncio.to_thread(warehouse.start)
                     await accepted_more(book, 500)
-                found = await stored(running, account)
+                found = await stored(running.settings, account)
         finally:
             warehouse.kill()
     book.check(found)
@@ -71,7 +71,7 @@ async def without_log(home: Path) -> None:
                     await refused_more(book, 50)
                     log.start()
                     await accepted_more(book, 500)
-                found = await stored(running, account)
+                found = await stored(running.settings, account)
                 assert process(running, "ingestion") == ingestion
         finally:
             log.stop()

@@ -12,6 +12,7 @@ import psutil
 
 from services.gen.segops.warehouse.v1 import warehouse_pb2 as pb
 from services.kit.eventlog import STREAM, EventLog
+from services.kit.settings import Settings
 from tests.chaos.load import USERS
 from tests.e2e.account import Account, register
 from tests.integration.conftest import is_serving
@@ -94,10 +95,10 @@ def process(running: Running, name: str) -> psutil.Process:
     return wait_for(look)
 
 
-async def stored(running: Running, account: Account) -> Counter[int]:
+async def stored(settings: Settings, account: Account) -> Counter[int]:
     """How often each numbered event is in the warehouse, once it has loaded all that the log holds."""
-    log = await EventLog.connect(running.settings)
-    warehouse = Warehouse(running.settings, log)
+    log = await EventLog.connect(settings)
+    warehouse = Warehouse(settings, log)
     await warehouse.loaded((await log.jetstream.stream_info(STREAM)).state.last_seq, LOADED_SECONDS)
     metadata = warehouse.metadata(account.tenant_id)
     found: Counter[int] = Counter()

@@ -62,6 +62,6 @@ async def test_full_disks_lose_nothing_and_work_goes_on_when_there_is_room(tmp_p
             with full(running, "nats"):
                 await refused_more(book, 50)
             await accepted_more(book, 500)
-        found = await stored(running, account)
+        found = await stored(running.settings, account)
         assert process(running, "ingestion") == ingestion
     book.check(found)

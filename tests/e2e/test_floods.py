@@ -69,7 +69,7 @@ def test_there_are_only_so_many_connections(platform: Running, owner: Account) -
         with ExitStack() as stack:
             for _ in range(3 * CONNECTIONS):
                 stack.enter_context(socket.create_connection(("127.0.0.1", envoy.port), timeout=10))
-            wait_for(lambda: envoy.stat("listener.*downstream_global_cx_overflow") >= 2 * CONNECTIONS)
+            wait_for(lambda: envoy.stat(r"listener\.0.*downstream_global_cx_overflow") >= 2 * CONNECTIONS)
             with pytest.raises(httpx.TransportError):
                 httpx.get(f"{envoy.url}/healthz")
             # Who was there before is served.

@@ -19,6 +19,7 @@ from tests.e2e.test_rate_limits import FREE_CALLS, await_minute, put_on_plan
 from tests.e2e.test_strangers import serves
 from tests.redis_server import RedisServer
 from tests.running import Running, wait_for
+from tests.scraping import scrape
 
 # What a call takes beside the wait for the store, on a busy machine.
 CALL_SECONDS = 2.0
@@ -178,9 +179,7 @@ def await_store(edges: Edges, *, up: bool) -> None:
 
 
 def metric(edge: Running, name: str) -> float:
-    with neighbour(edge) as authz:
-        lines = authz.get("http://authz/metrics").text.splitlines()
-    return float(next(line for line in lines if line.startswith(f"{name} ")).rsplit(" ", 1)[1])
+    return scrape(edge.settings, "authz").value(name)
 
 
 def neighbour(edge: Running) -> httpx.Client:

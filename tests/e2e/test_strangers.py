@@ -13,6 +13,7 @@ from services.gen.segops.segments.v1 import segments_pb2_grpc
 from tests.e2e.account import Account, client, register
 from tests.e2e.test_rate_limits import ANY_NUMBER, await_minute, limits_of
 from tests.running import Running, wait_for
+from tests.scraping import scrape
 
 CALLS = 20
 # Of this machine; the edge believes what it says of its clients' addresses.
@@ -167,11 +168,7 @@ def test_metrics_are_for_those_who_reach_the_process_itself(
     for path in ("/metrics", "/metrics/", "/%6detrics", "/x/../metrics"):
         assert visitor.get(httpx.URL(path)).status_code == 404
     assert owner.server.get("/api/auth/me/", headers={"x-segops-target": ""}).status_code == 403
-    socket = platform.settings.address("authz").removeprefix("unix:")
-    with httpx.Client(transport=httpx.HTTPTransport(uds=socket)) as neighbour:
-        told = neighbour.get("http://authz/metrics")
-    assert told.headers["content-type"].startswith("text/plain")
-    lines = dict(line.rsplit(" ", 1) for line in told.text.splitlines() if not line.startswith("#"))
-    assert lines["segops_edge_ratelimit_store_up"] == "1.0"
+    told = scrape(platform.settings, "authz")
+    assert told.value("segops_edge_ratelimit_store_up") == 1
     for outcome in ("Admitted", "Unauthenticated", "Forbidden", "NoRoute", "AddressExhausted"):
-        assert float(lines[f'segops_edge_decisions_total{{outcome="{outcome}"}}']) > 0
+        assert told.value("segops_edge_decisions_total", outcome=outcome) > 0

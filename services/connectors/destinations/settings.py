@@ -1,29 +1,29 @@
 """What the operator says about destinations."""
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from services.connectors.destinations.interface import Means
 from services.connectors.outbound import Outbound
+from services.kit.secret_files import FileSettings
 from services.kit.settings import Settings
 
 
-class DestinationSettings(BaseSettings):
+class DestinationSettings(FileSettings):
     """Where destinations are, from `SEGOPS_CONNECTORS_*` variables."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="SEGOPS_CONNECTORS_",
-        frozen=True,
-        extra="ignore",
-        # Someone may try to put credentials into the URL.
-        hide_input_in_errors=True,
-    )
+    model_config = SettingsConfigDict(env_prefix="SEGOPS_CONNECTORS_")
 
-    # Where files go for which the owner names no bucket: `file:///directory` or `s3://bucket/prefix?region=...` (see
-    # services/kit/bucket.py); the directory `connectors` in the data directory when empty. Processes on several
-    # machines need a bucket, or a directory that they share.
-    files_url: str = Field(default="", pattern=r"^$|^file:///|^s3://[^/?@]+([/?]|$)")
-    klaviyo_url: str = Field(default="https://a.klaviyo.com", pattern=r"^https?://[^/]+$")
+    files_url: str = Field(
+        default="",
+        pattern=r"^$|^file:///|^s3://[^/?@]+([/?]|$)",
+        description="Where files of connectors go that name no bucket: `file:///directory` or "
+        "`s3://bucket/prefix?region=...`; the directory `connectors` in the data directory when empty. Processes on "
+        "several machines need a bucket, or a directory that they share.",
+    )
+    klaviyo_url: str = Field(
+        default="https://a.klaviyo.com", pattern=r"^https?://[^/]+$", description="Where Klaviyo's API is."
+    )
 
 
 def means(settings: Settings, destinations: DestinationSettings, outbound: Outbound) -> Means:

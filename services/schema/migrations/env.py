@@ -8,6 +8,8 @@ from services.schema.base import metadata
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
+    # Without a connection the statements are only written down.
+    dialect_name="postgresql",
     target_metadata=metadata,
     compare_server_default=True,
     transactional_ddl=True,

@@ -16,7 +16,7 @@ from tests.running import Running
 
 AT_ONCE = 8
 # Of the values in each place; all of them in a long run.
-EVERY = 12
+EVERY = 24
 
 pytestmark = pytest.mark.usefixtures("well")
 

@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, Connection, Row, Table, insert
+from sqlalchemy import CheckConstraint, Column, Connection, ForeignKey, Row, Table, insert
 
 _numbers = itertools.count(1)
 
@@ -25,9 +25,15 @@ def put(connection: Connection, table: Table, tenant_id: int) -> Row[Any]:
     """Stores such a row, and first the rows of the tenant that it refers to."""
     values = sample(table, tenant_id)
     for name in values.keys() - {"tenant_id"}:
-        for key in table.c[name].foreign_keys:
+        if keys := table.c[name].foreign_keys:
+            # A member is a user too: whoever refers to both refers to one.
+            key = max(keys, key=_columns)
             values[name] = put(connection, key.column.table, tenant_id)._mapping[key.column.name]
     return connection.execute(insert(table).values(values).returning(*table.c)).one()
+
+
+def _columns(key: ForeignKey) -> int:
+    return len(key.constraint.elements) if key.constraint else 0
 
 
 def _value(table: Table, column: "Column[Any]") -> object:

@@ -38,6 +38,11 @@ OVER_ALL_TENANTS = {
     "due_deliveries": "TABLE(tenant_id integer, webhook_id integer, delivery_id uuid)",
     "tenants_with_secrets": "TABLE(tenant_id integer)",
     "shopify_integration": "TABLE(tenant_id integer, webhook_secret bytea)",  # of one slug, encrypted
+    # Sums, for metrics.
+    "connector_backlog": "TABLE(changes bigint, active integer, failing integer, in_error integer, "
+    "oldest_seconds double precision)",
+    "delivery_backlog": "TABLE(pending bigint, oldest_seconds double precision)",
+    "erasure_backlog": "TABLE(running bigint, oldest_seconds double precision)",
     "forget_event_errors": "void",  # by age, and the rest too
     "forget_attempts": "void",
     "forget_shopify": "void",

@@ -1,5 +1,6 @@
 """What the authz process logs names the request that it is about."""
 
+import asyncio
 import logging
 from typing import Any, cast
 
@@ -44,7 +45,7 @@ async def test_a_decision_that_fails_is_refused_and_logged_under_the_requests_id
 
     caplog.handler.addFilter(note)
     try:
-        app = App(door=cast(Any, Broken()), readiness=cast(Any, None), files={})
+        app = App(door=cast(Any, Broken()), readiness=cast(Any, None), files={}, leaving=asyncio.Event())
         protocol = Protocol()
         await app.__rsgi__(Scope(), protocol)
     finally:
@@ -53,3 +54,14 @@ async def test_a_decision_that_fails_is_refused_and_logged_under_the_requests_id
     assert named == ["order-77"]
     assert caplog.messages == ["a decision failed"]
     assert not current_request().id
+
+
+@pytest.mark.parametrize(("is_told", "status"), [(False, 200), (True, 503)])
+async def test_a_process_that_was_told_to_stop_says_that_it_should_get_no_more(is_told: bool, status: int) -> None:
+    leaving, scope, protocol = asyncio.Event(), Scope(), Protocol()
+    if is_told:
+        leaving.set()
+    scope.path = "/livez"
+    app = App(door=cast(Any, Broken()), readiness=cast(Any, None), files={}, leaving=leaving)
+    await app.__rsgi__(scope, protocol)
+    assert protocol.status == status

@@ -108,7 +108,7 @@ def test_a_machine_that_lets_few_files_be_open_has_fewer_connections(
 def test_rendering_keeps_every_limit_for_every_client(config: Config, tmp_path: Path, proxies: str) -> None:
     render(Settings(data_dir=tmp_path, trusted_proxies=proxies), tmp_path / "envoy.yaml")
     rendered = yaml.safe_load((tmp_path / "envoy.yaml").read_text())
-    [listener] = rendered["static_resources"]["listeners"]
+    [listener] = [item for item in rendered["static_resources"]["listeners"] if item["name"] == "edge"]
     assert len(listener["filter_chains"]) == (2 if proxies else 1)
     told = ("http2_protocol_options", "common_http_protocol_options", "max_request_headers_kb")
     timeouts = ("request_headers_timeout", "request_timeout", "stream_idle_timeout")
