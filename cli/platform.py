@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import grpc
 import typer
 
 from services.gen.segops.identity.v1 import admin_pb2, admin_pb2_grpc
 from services.kit.caller import SERVICE_SECRET_HEADER
+from services.kit.channel import target_of
 from services.kit.errors import Failure, Invalid, NotFound, Unavailable
 from services.kit.failures import RpcFailure, from_rpc_error
 from services.kit.keys import SERVICE_SECRET, secret
@@ -27,22 +28,23 @@ Res = TypeVar("Res")
 def admin() -> Iterator[Any]:
     """The operator's service. Prints a failure as one line per field and exits with its code."""
     settings = Settings()
-    with grpc.insecure_channel(settings.address("identity")) as channel:
+    target, options = target_of(settings, "identity")
+    with grpc.insecure_channel(target, options=options) as channel:
         try:
             yield Admin(channel, secret(settings, SERVICE_SECRET))
         except FileNotFoundError:
-            _exit(f"There is no platform in {settings.home}: start it, or set SEGOPS_DATA_DIR.", AWAY)
+            leave(f"There is no platform in {settings.home}: start it, or set SEGOPS_DATA_DIR.", AWAY)
         except Invalid as failure:
             lines = [f"{name}: {text}" for name, texts in failure.fields.items() for text in texts]
-            _exit("\n".join(lines) or failure.detail, REFUSED)
+            leave("\n".join(lines) or failure.detail, REFUSED)
         except NotFound as failure:
-            _exit(failure.detail, MISSING)
+            leave(failure.detail, MISSING)
         except Unavailable:
-            _exit("The platform does not answer. Does it run? Try `make up`.", AWAY)
+            leave("The platform does not answer. Does it run? Try `make up`.", AWAY)
         except Failure as failure:
-            _exit(failure.detail, REFUSED)
+            leave(failure.detail, REFUSED)
         except grpc.RpcError:
-            _exit("The platform failed unexpectedly; its log says why.", REFUSED)
+            leave("The platform failed unexpectedly; its log says why.", REFUSED)
 
 
 class Admin:
@@ -68,6 +70,7 @@ class Admin:
         return found
 
 
-def _exit(text: str, code: int) -> None:
+def leave(text: str, code: int) -> NoReturn:
+    """Ends the command with a line on standard error."""
     print(text, file=sys.stderr)
     raise typer.Exit(code)
