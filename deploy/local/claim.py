@@ -8,8 +8,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TextIO
 
+from services.kit.addresses import host_and_port
 from services.kit.keys import ensure_secrets
-from services.kit.settings import Settings
+from services.kit.settings import METERED, Settings
 
 # Another process that only asks who holds the lock holds it for an instant itself.
 LOCK_SECONDS = 0.5
@@ -67,6 +68,10 @@ def check_ports(settings: Settings, programs: Collection[str]) -> None:
             settings.nats_port,
             f"Port {settings.nats_port} (the event log's, always one above the edge's) is in use",
         )
+    for name in METERED if settings.metrics_port else ():
+        if name in programs:
+            host, port = host_and_port(settings.metrics_address(name))
+            _check(host, port, f"Port {port} (metrics of {name}) is in use", "SEGOPS_METRICS_PORT")
 
 
 def _lock(file: TextIO, mode: int) -> bool:
@@ -77,7 +82,7 @@ def _lock(file: TextIO, mode: int) -> bool:
     return True
 
 
-def _check(host: str, port: int, complaint: str) -> None:
+def _check(host: str, port: int, complaint: str, setting: str = "SEGOPS_EDGE_PORT") -> None:
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind, protocol) as probe:
         # A listener still counts as one; connections of an earlier run that linger in TIME_WAIT do not.
@@ -86,7 +91,7 @@ def _check(host: str, port: int, complaint: str) -> None:
             probe.bind(address)
         except OSError as failure:
             raise NotStarted(
-                f"{complaint} or not available ({failure.strerror}). Choose another one: SEGOPS_EDGE_PORT=<port>."
+                f"{complaint} or not available ({failure.strerror}). Choose another one: {setting}=<port>."
             ) from None
 
 

@@ -12,7 +12,7 @@ from supervisor import events
 
 from deploy.local.edge import edge_url, is_ready
 from deploy.local.programs import Program
-from services.kit.settings import Settings
+from services.kit.settings import METERED, Settings
 
 # A cold start takes a few seconds; after this something is wrong and the operator is told what.
 READY_SECONDS = 60
@@ -37,6 +37,8 @@ class Console:
         names = [program.name for program in self._programs]
         say(f"SegOps starts {', '.join(names)}.")
         say(f"Logs: {self._log}/<process>.log")
+        if self._settings.metrics_port:
+            say(f"Metrics: {', '.join(f'{name} {self._settings.metrics_address(name)}' for name in METERED)}")
         subscriptions: list[tuple[type, Callable[[Any], None]]] = [
             (events.ProcessStateExitedEvent, self._exited),
             (events.ProcessStateBackoffEvent, self._failed),

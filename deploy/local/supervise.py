@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 POLL_SECONDS = 0.2
 # supervisord waits 1, 2, 3, ... s between attempts that fail at once: a week of them.
 ATTEMPTS = 1_000
-LOG_BYTES, LOG_FILES = 10_000_000, 3
+MIB = 1024 * 1024
 
 
 class Options(ServerOptions):
@@ -50,7 +50,7 @@ def supervise(settings: Settings, programs: list[Program], console: Console) -> 
     # The configuration's paths are relative: supervisord would take a percent sign in one for an expansion.
     os.chdir(settings.home)
     config = Path("supervisor.conf")
-    config.write_text(render(programs))
+    config.write_text(render(settings, programs))
     options = Options(console)
     options.realize(["--configuration", str(config), "--nodaemon", "--silent"])
     options.first, options.test = True, False
@@ -62,13 +62,13 @@ def supervise(settings: Settings, programs: list[Program], console: Console) -> 
         options.close_logger()
 
 
-def render(programs: Iterable[Program]) -> str:
+def render(settings: Settings, programs: Iterable[Program]) -> str:
     """The supervisor's configuration; programs of one stage form a group, which starts and stops together."""
     sections = [
         "[supervisord]",
         "logfile=log/supervisor.log",
-        f"logfile_maxbytes={LOG_BYTES}",
-        f"logfile_backups={LOG_FILES}",
+        f"logfile_maxbytes={settings.log_file_mib * MIB}",
+        f"logfile_backups={settings.log_files}",
         "pidfile=supervisor.pid",
         "childlogdir=log",
     ]
@@ -80,11 +80,11 @@ def render(programs: Iterable[Program]) -> str:
             f"priority={stage.value}",
         ]
         for program in group:
-            sections += _section(program)
+            sections += _section(settings, program)
     return "\n".join(sections) + "\n"
 
 
-def _section(program: Program) -> list[str]:
+def _section(settings: Settings, program: Program) -> list[str]:
     command = " ".join(f'"{_escape(word)}"' for word in program.command)
     return [
         f"[program:{program.name}]",
@@ -98,8 +98,8 @@ def _section(program: Program) -> list[str]:
         "killasgroup=true",
         "redirect_stderr=true",
         f"stdout_logfile=log/{program.name}.log",
-        f"stdout_logfile_maxbytes={LOG_BYTES}",
-        f"stdout_logfile_backups={LOG_FILES}",
+        f"stdout_logfile_maxbytes={settings.log_file_mib * MIB}",
+        f"stdout_logfile_backups={settings.log_files}",
     ]
 
 
