@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from services.warehouse.compiler.questions import Arrival
 from tests.integration.compiler.definitions import Json, sequences
+from tests.integration.compiler.sharded import Sharded
 from tests.integration.compiler.test_against_oracle import Case, cases, check, check_paths
 from tests.integration.compiler.test_explain import arrivals, check_changes, check_explained
 from tests.integration.compiler.warehouse import Warehouse
@@ -13,6 +14,7 @@ from tests.integration.compiler.warehouse import Warehouse
 EXAMPLES = 2_500
 PATHS = 500
 EXPLAINED = 250
+SHARDED = 200
 
 LONG = settings(
     deadline=None,
@@ -45,3 +47,9 @@ def test_one_more_event_changes_what_it_changes_in_the_oracle(
     warehouse: Warehouse, case: Case, arrival: Arrival
 ) -> None:
     check_changes(warehouse, case, arrival)
+
+
+@settings(LONG, max_examples=SHARDED)
+@given(cases())
+def test_shards_find_the_users_the_oracle_finds(sharded: Sharded, case: Case) -> None:
+    check(sharded, case)

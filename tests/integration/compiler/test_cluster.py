@@ -3,52 +3,13 @@
 The shards are chDB's, under its own Distributed tables: see `tests.standins.clickhouse.cluster`.
 """
 
-from collections.abc import Iterator
-from datetime import datetime
-from itertools import count
-from typing import Any
-
-import pytest
 from hypothesis import given, settings
 
-from services.definition import Group
-from services.warehouse import schema
-from services.warehouse.engine import EVERYWHERE
-from services.warehouse.evaluation import Evaluation
-from services.warehouse.layout import Layout
-from services.warehouse.servers import on_cluster, server_client
-from services.warehouse.settings import WarehouseSettings
+from tests.integration.compiler.sharded import Sharded
 from tests.integration.compiler.test_against_oracle import GENERATED, Case, cases, check
 from tests.integration.compiler.test_explain import check_explained
-from tests.integration.compiler.warehouse import Warehouse
-from tests.standins.clickhouse.running import ClickHouse
 
-LAYOUT = Layout(cluster="segops")
 EXAMPLES = 12
-
-
-class Sharded(Warehouse):
-    """The tables of a cluster of two shards."""
-
-    def __init__(self, server: ClickHouse) -> None:
-        own = WarehouseSettings(cluster=LAYOUT.cluster)
-        self.client = server_client(server.url, EVERYWHERE | on_cluster(own))
-        self._tenants = count(1)
-        schema.create(self.client, LAYOUT)
-
-    def users(self, group: Group, tenant_id: int, now: datetime, **keys: Any) -> list[str]:
-        """The users who match, as the statement for a cluster yields them."""
-        ranges = keys.pop("ranges", ())
-        evaluation = Evaluation(tenant_id=tenant_id, group=group, now=now, layout=LAYOUT, **{"runs": {}, **keys})
-        return [row[0] for row in self.client.query(evaluation.users(ranges)).result_rows]
-
-
-@pytest.fixture(scope="module")
-def sharded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sharded]:
-    """A cluster for the tests of this file."""
-    server = ClickHouse(tmp_path_factory.mktemp("cluster"), cluster=LAYOUT.cluster)
-    yield Sharded(server)
-    server.end()
 
 
 @settings(GENERATED, max_examples=EXAMPLES)
