@@ -7,7 +7,12 @@ from decimal import ROUND_DOWN, Context, Decimal
 SCALE = 18
 _EXACT = Context(prec=76, rounding=ROUND_DOWN)
 
-_ESCAPES = str.maketrans({"\\": r"\\", "'": r"\'", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\0": r"\0"})
+# Also all at which Python breaks lines: a statement is indented by lines, and no value with it.
+_BREAKS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+_ESCAPES = str.maketrans(
+    {"\\": r"\\", "'": r"\'", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\0": r"\0"}
+    | {character: "".join(f"\\x{byte:02X}" for byte in character.encode()) for character in _BREAKS}
+)
 
 
 def text(value: str) -> str:

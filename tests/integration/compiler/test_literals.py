@@ -9,7 +9,7 @@ from services.definition.values import LARGEST_NUMBER, number
 from services.warehouse.compiler import literals
 from tests.integration.compiler.warehouse import Warehouse
 
-HOSTILE = "'\\\"`\0\n\r\t\b;--/*{x:String}%(x)s%s$1 \u2028\x85😀é\\'"
+HOSTILE = "'\\\"`\0\n\r\t\b\v\f\x1c\x1e;--/*{x:String}%(x)s%s$1 \u2028\u2029\x85😀é\\'"
 
 
 def _value(warehouse: Warehouse, expression: str) -> object:
@@ -22,7 +22,9 @@ def _value(warehouse: Warehouse, expression: str) -> object:
 @given(st.lists(st.one_of(st.text(), st.text(HOSTILE)), min_size=1, max_size=20))
 @example([HOSTILE, "' OR 1=1 --", "\\", "'", "\\'", "\0", "x' UNION ALL SELECT user_id FROM users --", "{x:String}"])
 def test_text_stays_text(warehouse: Warehouse, values: list[str]) -> None:
-    assert list(_value(warehouse, f"[{', '.join(map(literals.text, values))}]")) == values  # type: ignore[call-overload]
+    listed = f"[{', '.join(map(literals.text, values))}]"
+    assert listed.splitlines() == [listed]
+    assert list(_value(warehouse, listed)) == values  # type: ignore[call-overload]
 
 
 @settings(

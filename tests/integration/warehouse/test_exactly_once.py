@@ -37,7 +37,9 @@ class Traffic:
         self.accepted: set[uuid.UUID] = set()
         self.unanswered: set[uuid.UUID] = set()
         self.last_sequence = 0
+        # Events that were accepted, and those of which nobody knows.
         self.sent = 0
+        self.doubtful = 0
         self.stopped = asyncio.Event()
 
     async def run(self) -> None:
@@ -53,6 +55,7 @@ class Traffic:
                 self.sent += len(events)
             except (InDoubt, Unavailable):
                 self.unanswered |= ids
+                self.doubtful += len(events)
             await asyncio.sleep(0.005)
 
     def _repeatable(self) -> Event:

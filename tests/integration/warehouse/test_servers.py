@@ -5,7 +5,6 @@ import json
 import signal
 import socket
 import traceback
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,7 +23,7 @@ from services.warehouse.servers import server_client
 from tests.integration.warehouse.ledger import append, line, members, position
 from tests.integration.warehouse.processes import NATS, WAREHOUSE, Processes, Warehouse
 from tests.integration.warehouse.rows import Event, rows
-from tests.integration.warehouse.test_exactly_once import TENANT, Traffic, accounted, stored
+from tests.integration.warehouse.test_exactly_once import TENANT, Traffic, accounted, last_stored, stored
 from tests.running import wait_for
 from tests.standins.clickhouse.running import PASSWORD, ClickHouse
 
@@ -151,11 +150,15 @@ async def test_each_event_is_stored_once_whoever_dies_or_hangs(
         await _some_more(warehouse, sender)
         sender.stopped.set()
         await sending
-        await warehouse.loaded(sender.last_sequence)
-        accounts = await accounted(warehouse)
+        # Also what was stored without an answer, which a busy machine may bring about.
+        await warehouse.loaded(await last_stored(warehouse.log))
+        once, repeated, skipped = await accounted(warehouse)
         ids = await stored(warehouse)
-        assert ids == Counter(sender.accepted)
-        assert accounts == (ids.total(), sender.sent - ids.total(), 0)
+        assert set(ids.values()) == {1}
+        assert sender.accepted <= set(ids) <= sender.accepted | sender.unanswered
+        assert once == ids.total()
+        assert sender.sent <= once + repeated <= sender.sent + sender.doubtful
+        assert skipped == 0
     finally:
         first.send(signal.SIGKILL)
         second.send(signal.SIGKILL)
