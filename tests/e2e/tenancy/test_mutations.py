@@ -10,7 +10,7 @@ from tests.running import Running
 from tests.standins.receiver import Receiver
 
 SEED = 20260425
-NUMBER = 1_500
+NUMBER = 1_000
 
 pytestmark = pytest.mark.usefixtures("well")
 

@@ -19,7 +19,7 @@ from tests.oracle.evaluate import NO_LINKS, Links, matching_users
 from tests.oracle.history import Event
 
 # Each example is up to five definitions over one history: twice over, the 300 pairs at least of every test run.
-QUICK = 100
+QUICK = 60
 
 # The same examples in every run; a failure prints the smallest case found.
 GENERATED = settings(

@@ -9,7 +9,7 @@ from tests.integration.compiler.sharded import Sharded
 from tests.integration.compiler.test_against_oracle import GENERATED, Case, cases, check
 from tests.integration.compiler.test_explain import check_explained
 
-EXAMPLES = 12
+EXAMPLES = 8
 
 
 @settings(GENERATED, max_examples=EXAMPLES)

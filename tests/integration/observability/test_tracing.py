@@ -39,7 +39,9 @@ def collector() -> Iterator[Collector]:
 def platform(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Running]:
     """A platform that sends its traces to the collector."""
     home = tmp_path_factory.mktemp("traced") / "data"
-    running = Running(home, *PROGRAMS, variables={"SEGOPS_OTLP_ENDPOINT": collector.url})
+    # OpenTelemetry's own setting: in milliseconds, spans are sent so soon.
+    variables = {"SEGOPS_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    running = Running(home, *PROGRAMS, variables=variables)
     try:
         wait_for(lambda: _missing(running) == MISSING, START_SECONDS)
         yield running

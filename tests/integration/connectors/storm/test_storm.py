@@ -33,7 +33,7 @@ PARALLEL = 4
 async def test_every_destination_ends_with_exactly_the_members(
     database: Database, tenant: Tenant, stormy: ServiceProcess, places: Sequence[Place]
 ) -> None:
-    await storm_over_ledgers(database, tenant, stormy, places, seed=1, steps=16)
+    await storm_over_ledgers(database, tenant, stormy, places, seed=1, steps=10)
 
 
 async def test_receivers_hear_of_real_computes_in_order_and_hardly_anything_twice(
@@ -57,7 +57,7 @@ async def test_receivers_hear_of_real_computes_in_order_and_hardly_anything_twic
     )
     for segment in segments:
         await segment.change(storm.chance)
-    await storm.rage(8)
+    await storm.rage(5)
     await storm.settle()
     await storm.check()
     await warehouse.close()
