@@ -4,16 +4,12 @@ from collections.abc import AsyncIterator
 
 from services.gen.segops.warehouse.v1 import backup_pb2 as pb
 from services.gen.segops.warehouse.v1 import backup_pb2_grpc
-from services.kit.caller import current_caller
 from services.kit.context import Context
-from services.kit.errors import Forbidden
 from services.warehouse import backup
 from services.warehouse.engine import Engine
 from services.warehouse.loading.loader import Loader
 from services.warehouse.loading.replay import Replay
-
-# segopsctl's name among the services.
-OPERATOR = "segopsctl"
+from services.warehouse.operator import require_operator
 
 
 class BackupServicer(backup_pb2_grpc.BackupServiceServicer):
@@ -25,7 +21,7 @@ class BackupServicer(backup_pb2_grpc.BackupServiceServicer):
         self._replay = replay
 
     async def Backup(self, request: pb.BackupRequest, context: Context) -> AsyncIterator[pb.BackupPiece]:
-        _require_operator()
+        require_operator()
         backup.require_one_engine(self._engine)
         async with self._replay.none():
             through = await backup.loaded_through(self._loader)
@@ -35,7 +31,7 @@ class BackupServicer(backup_pb2_grpc.BackupServiceServicer):
                 yield pb.BackupPiece(part=part, lines=lines)
 
     async def Restore(self, request: AsyncIterator[pb.BackupPiece], context: Context) -> pb.RestoreResponse:
-        _require_operator()
+        require_operator()
         restoring = backup.Restoring(self._engine, self._loader)
         await restoring.begin()
         async for piece in request:
@@ -45,11 +41,6 @@ class BackupServicer(backup_pb2_grpc.BackupServiceServicer):
         return pb.RestoreResponse(events=events, ids=self._loader.duplicates.count())
 
     async def ResumeLoading(self, request: pb.ResumeLoadingRequest, context: Context) -> pb.ResumeLoadingResponse:
-        _require_operator()
+        require_operator()
         await backup.resume(self._loader, request.loaded_through)
         return pb.ResumeLoadingResponse()
-
-
-def _require_operator() -> None:
-    if current_caller().service != OPERATOR:
-        raise Forbidden

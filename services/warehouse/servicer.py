@@ -13,7 +13,7 @@ from services.gen.segops.warehouse.v1 import warehouse_pb2 as pb
 from services.gen.segops.warehouse.v1 import warehouse_pb2_grpc
 from services.kit.caller import current_caller
 from services.kit.context import Context
-from services.kit.errors import Forbidden, NotFound
+from services.kit.errors import NotFound
 from services.kit.wire import moment, timestamp
 from services.warehouse import intake, matches, mirror
 from services.warehouse.engine import Engine
@@ -22,11 +22,10 @@ from services.warehouse.evaluation import Evaluation, read_definition
 from services.warehouse.loading.loader import Loader
 from services.warehouse.loading.replay import Replay
 from services.warehouse.loading.replay_range import Times
+from services.warehouse.operator import require_operator
 from services.warehouse.search import UserSummary, search_users
 from services.warehouse.users import EventFilter, UserEvent, get_user, list_user_events
 
-# segopsctl's name among the services.
-OPERATOR = "segopsctl"
 ID_BYTES = 16  # of a UUID
 
 
@@ -106,8 +105,7 @@ class WarehouseServicer(warehouse_pb2_grpc.WarehouseServiceServicer):
         return pb.KnownEvents(known=bytes(event_id in found for event_id in ids))
 
     async def Replay(self, request: pb.ReplayRequest, context: Context) -> AsyncIterator[pb.ReplayProgress]:
-        if current_caller().service != OPERATOR:
-            raise Forbidden
+        require_operator()
         times = Times(since=_optional(request, "from"), until=_optional(request, "to"))
         async with aclosing(self._replay.run(times)) as steps:
             async for progress in steps:

@@ -14,9 +14,11 @@ import grpc
 import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from cli.backup.warehouse import warehouse as operators_view
 from services.gen.segops.warehouse.v1 import erasure_pb2, erasure_pb2_grpc, explain_pb2, explain_pb2_grpc
 from services.gen.segops.warehouse.v1 import warehouse_pb2 as pb
 from services.kit.channel import connect
+from services.kit.errors import Conflict
 from services.kit.eventlog import EventLog
 from services.kit.settings import Settings
 from services.warehouse.servers import server_client
@@ -188,6 +190,20 @@ def test_https_means_tls_at_any_port() -> None:
         with pytest.raises(ClickHouseError):
             server_client(f"https://segops:secret@127.0.0.1:{listening.getsockname()[1]}/segops", {})
         assert first.result() == TLS_HANDSHAKE
+
+
+@pytest.mark.timeout(120)
+async def test_a_server_is_backed_up_and_a_cluster_has_backups_of_its_own(
+    warehouse: Warehouse, clickhouse: ClickHouse
+) -> None:
+    await warehouse.loaded(await warehouse.log.append(TENANT, events(*USERS)))
+    with operators_view(warehouse.settings) as operator:
+        if clickhouse.cluster:
+            with pytest.raises(Conflict, match="backed up by ClickHouse itself"):
+                await asyncio.to_thread(list, operator.backup())
+        else:
+            pieces = await asyncio.to_thread(list, operator.backup())
+            assert sum(piece.lines.count(b"\n") for piece in pieces if piece.part == "events") == len(USERS)
 
 
 class Peer:
