@@ -30,7 +30,7 @@ from services.warehouse.loading.positions import LIVE, REPLAY, Intent, Positions
 from services.warehouse.loading.reader import LogLost, LogReader
 from services.warehouse.loading.remembering import Memory
 from services.warehouse.loading.rewritten import Rewritten
-from services.warehouse.loading.turns import first_ended
+from services.warehouse.loading.turns import end, first_ended
 from services.warehouse.settings import WarehouseSettings
 
 log = logging.getLogger("loader")
@@ -99,8 +99,7 @@ class Loader:
         """From when this returns nothing is loaded, until `resume`."""
         self._may_load.clear()
         if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait([self._running])
+            await end([self._running])
 
     def resume(self) -> None:
         """Begins again with the intent that is there."""
