@@ -18,10 +18,10 @@ from cli.backup.creating import connected
 from cli.backup.manifest import Manifest, NoBackup
 from cli.backup.progress import Meter
 from cli.backup.warehouse import Warehouse, warehouse
-from cli.health import health_of
 from services.gen.segops.warehouse.v1 import backup_pb2 as pb
 from services.kit.errors import Unavailable
 from services.kit.eventlog import STREAM
+from services.kit.health import health_of
 from services.kit.settings import Settings
 from services.schema.migrate import alembic_config, migrate
 

@@ -50,8 +50,9 @@ async def _check(settings: Settings) -> list[Finding]:
     except (NatsError, OSError) as error:
         return [bad("event log", f"It does not answer: {_words(error)}", _advice(settings, error))]
     try:
+        version = client.connected_server_version
         return [
-            good("event log", f"NATS {client.connected_server_version} answers."),
+            good("event log", f"NATS {version.major}.{version.minor}.{version.patch} answers."),
             *await _streams(settings, client),
         ]
     finally:

@@ -10,8 +10,8 @@ import redis
 from cli.backup.warehouse import warehouse
 from cli.doctor.eventlog import last_message
 from cli.doctor.finding import Finding, bad, doubtful, good
-from cli.health import health_of
 from services.kit.errors import Failure
+from services.kit.health import health_of
 from services.kit.settings import SERVICES, Settings
 
 ANSWER_SECONDS = 3.0

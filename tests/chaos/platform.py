@@ -12,10 +12,10 @@ import psutil
 
 from services.gen.segops.warehouse.v1 import warehouse_pb2 as pb
 from services.kit.eventlog import STREAM, EventLog
+from services.kit.health import health_of
 from services.kit.settings import Settings
 from tests.chaos.load import USERS
 from tests.e2e.account import Account, register
-from tests.integration.conftest import is_serving
 from tests.integration.warehouse.processes import Warehouse
 from tests.running import Running, wait_for
 
@@ -54,7 +54,7 @@ def url(running: Running) -> str:
 def sending_account(running: Running) -> Iterator[Account]:
     """An account whose events are taken."""
     for service in ("identity", "ingestion", "warehouse"):
-        wait_for(partial(is_serving, running.settings.address(service)), START_SECONDS)
+        wait_for(partial(health_of, running.settings.address(service)), START_SECONDS)
     wait_for(lambda: answers(running), START_SECONDS)
     with register(url(running)) as account:
         wait_for(lambda: takes_events(account), START_SECONDS)

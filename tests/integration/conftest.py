@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
-import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from services.kit.health import health_of
 from services.kit.settings import Settings
 from tests.running import Running, wait_for
 
@@ -20,7 +18,7 @@ def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     )
     try:
         for service in ("identity", "warehouse"):
-            wait_for(partial(is_serving, running.settings.address(service)), START_SECONDS)
+            wait_for(partial(health_of, running.settings.address(service)), START_SECONDS)
         yield running
     finally:
         running.stop()
@@ -28,17 +26,6 @@ def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 # A cold start on two cores that are busy with other tests.
 START_SECONDS = 90.0
-
-
-def is_serving(address: str) -> bool:
-    """Whether the service at this address is healthy, which includes the backends it needs."""
-    with grpc.insecure_channel(address) as channel:
-        stub: Any = health_pb2_grpc.HealthStub(channel)
-        try:
-            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
-        except grpc.RpcError:
-            return False
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
+from services.kit.health import health_of
 from services.kit.settings import Settings
-from tests.integration.conftest import is_serving
 from tests.running import WAIT_SECONDS, environment, wait_for
 
 
@@ -35,7 +35,7 @@ class ServiceProcess:
                 stderr=subprocess.STDOUT,
             )
         address = self._variables.get("SEGOPS_LISTEN") or self._settings.address(self._name)
-        wait_for(lambda: is_serving(address))
+        wait_for(lambda: health_of(address))
 
     def kill(self) -> None:
         """Ends it as the kernel does when memory is short."""

@@ -14,10 +14,10 @@ import httpx
 
 from deploy.local.envoy import BINARY
 from edge.render import render
+from services.kit.health import health_of
 from services.kit.keys import NATS_TOKEN, ensure_secrets, secret
 from services.kit.settings import Settings
 from services.schema.migrate import migrate
-from tests.integration.conftest import is_serving
 from tests.redis_server import RedisServer
 from tests.running import environment, free_port_pair, wait_for
 from tests.scale.database import ExternalDatabase
@@ -94,7 +94,7 @@ class Replicated:
             "SEGOPS_OUTBOUND_ALLOW": "127.0.0.1",
             "SEGOPS_ERASURE_GRACE_SECONDS": "1",
         }
-        ready = partial(_is_live if service == "authz" else is_serving, address)
+        ready = partial(_is_live if service == "authz" else health_of, address)
         output = self.settings.home / f"{name}.out"
         return Part([sys.executable, "-m", module], ready=ready, output=output, variables=variables)
 

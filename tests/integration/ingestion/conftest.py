@@ -23,9 +23,10 @@ from services.gen.segops.ingestion.v1 import ingestion_pb2, ingestion_pb2_grpc
 from services.kit.caller import IDENTITY_HEADER, Caller, mint
 from services.kit.channel import connect
 from services.kit.eventlog import STREAM
+from services.kit.health import health_of
 from services.kit.keys import INTERNAL_KEY, NATS_TOKEN, private_key, secret
 from services.kit.settings import Settings
-from tests.integration.conftest import START_SECONDS, is_serving
+from tests.integration.conftest import START_SECONDS
 from tests.integration.process import ServiceProcess
 from tests.running import Running, environment, wait_for
 
@@ -90,7 +91,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     wait_for(running.database)
     log = Log(running)
     log.start()
-    wait_for(lambda: is_serving(running.settings.address("ingestion")), START_SECONDS)
+    wait_for(lambda: health_of(running.settings.address("ingestion")), START_SECONDS)
     yield Platform(running=running, log=log)
     running.stop()
     log.stop()

@@ -11,9 +11,10 @@ from services.gen.segops.profiles.v1 import links_pb2_grpc, profiles_pb2_grpc
 from services.gen.segops.segments.v1 import segments_pb2_grpc
 from services.kit.caller import IDENTITY_HEADER, Caller, mint
 from services.kit.channel import connect
+from services.kit.health import health_of
 from services.kit.keys import INTERNAL_KEY, private_key
 from services.kit.settings import Settings
-from tests.integration.conftest import START_SECONDS, is_serving
+from tests.integration.conftest import START_SECONDS
 from tests.running import Running, wait_for
 
 SERVICES = ("identity", "warehouse", "ingestion", "segments", "profiles")
@@ -25,7 +26,7 @@ _tenants = itertools.count(1)
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     running = Running(tmp_path_factory.mktemp("profiles") / "data", "postgres", "nats", "migrate", *SERVICES)
     settings = running.settings
-    wait_for(lambda: all(is_serving(settings.address(service)) for service in SERVICES), START_SECONDS)
+    wait_for(lambda: all(health_of(settings.address(service)) for service in SERVICES), START_SECONDS)
     yield settings
     running.stop()
 
