@@ -14,6 +14,7 @@ from sqlalchemy import Row
 from services.connectors import delivery_store, metrics
 from services.connectors.sending import Sender, outcome
 from services.connectors.sync_patience import Patience
+from services.kit.ending import end
 from services.kit.errors import Unavailable
 from services.kit.postgres import Database
 from services.kit.repeating import repeat
@@ -50,8 +51,7 @@ class Deliverer:
         try:
             yield
         finally:
-            looking.cancel()
-            await asyncio.wait([looking])
+            await end([looking])
             if self._under_way:
                 await asyncio.wait(self._under_way, timeout=GRACE_SECONDS)
             for task in list(self._under_way):

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.ingestion import erasure_store, store
 from services.ingestion.store import EventError
 from services.ingestion.times import utc_text
+from services.kit.ending import end
 from services.kit.errors import Unavailable
 from services.kit.paging import Page
 from services.kit.postgres import Database
@@ -61,9 +62,7 @@ class ErrorList:
 
     async def close(self) -> None:
         """Writes what waits, as far as that takes no longer than two seconds."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._write_waiting()

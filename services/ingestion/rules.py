@@ -9,6 +9,7 @@ from services.ingestion import erasure_store, quota_store, schema_store
 from services.ingestion.erased import Erased
 from services.ingestion.questions import Questions
 from services.ingestion.schemas import Schema, read_schema
+from services.kit.ending import end
 from services.kit.errors import Unavailable
 from services.kit.listening import Listener
 from services.kit.plans import PLANS, Plan
@@ -60,8 +61,7 @@ class TenantRules:
 
     async def close(self) -> None:
         """Ends listening."""
-        self._listening.cancel()
-        await asyncio.gather(self._listening, return_exceptions=True)
+        await end([self._listening])
 
     async def _rules(self, tenant_id: int) -> _Rules:
         if tenant_id in self._trusted and self._is_listening():

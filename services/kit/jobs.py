@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kit import tracing
 from services.kit.caller import Caller, Request, serving
+from services.kit.ending import end
 from services.kit.errors import Unavailable
 from services.kit.job_watch import JobWatch
 from services.kit.keepalive import KEEPALIVE
@@ -156,9 +157,9 @@ class Jobs:
         try:
             yield
         finally:
-            watching.cancel()
             worker.cancel()
-            await asyncio.wait([worker, watching])
+            await end([watching])
+            await asyncio.wait([worker])
 
     async def _work(self) -> None:
         """Runs a worker; one that breaks off, because PostgreSQL did, is started again."""

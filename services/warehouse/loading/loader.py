@@ -12,6 +12,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from nats.errors import Error as NatsError
 
 from services.kit import tracing
+from services.kit.ending import end
 from services.kit.errors import Unavailable
 from services.kit.eventlog import EventLog
 from services.kit.pseudonyms import Pseudonyms
@@ -30,7 +31,7 @@ from services.warehouse.loading.positions import LIVE, REPLAY, Intent, Positions
 from services.warehouse.loading.reader import LogLost, LogReader
 from services.warehouse.loading.remembering import Memory
 from services.warehouse.loading.rewritten import Rewritten
-from services.warehouse.loading.turns import end, first_ended
+from services.warehouse.loading.turns import first_ended
 from services.warehouse.settings import WarehouseSettings
 
 log = logging.getLogger("loader")
@@ -221,13 +222,11 @@ class Loader:
 
     async def settle(self, block: Block) -> None:
         """Makes a block in doubt stored exactly once."""
-        confirm = self._lease.confirm if self._lease else _no_one_else
-        await self.store(partial(inserts.settle, layout=self._engine.layout, confirm=confirm), block)
+        await self.store(partial(inserts.settle, layout=self._engine.layout, confirm=self._confirm), block)
 
     async def store(self, store: Store, block: Block) -> None:
         """Stores and accounts for a block; puts messages aside that cannot be read, and stores the rest."""
-        if self._lease:
-            self._lease.confirm()
+        self._confirm()
         try:
             await self._engine.loads.run(lambda client: store(client, block))
         except ClickHouseError as error:
@@ -237,6 +236,11 @@ class Loader:
             block = await self._without(block, letters)
             await self._engine.loads.run(lambda client: store(client, block))
         await self._engine.loads.run(lambda client: accounts.write(client, block))
+
+    def _confirm(self) -> None:
+        """Raises LeaseLost when another process may load by now."""
+        if self._lease:
+            self._lease.confirm()
 
     async def _without(self, block: Block, letters: list[DeadLetter]) -> Block:
         if not letters:
@@ -248,10 +252,6 @@ class Loader:
         return block.having(
             message.without_rows() if message.sequence in dead else message for message in block.messages
         )
-
-
-def _no_one_else() -> None:
-    """The embedded engine has one process."""
 
 
 def _is_cancelled() -> bool:
