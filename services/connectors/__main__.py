@@ -1,6 +1,5 @@
 """The connectors process: sends segments to the tools that use them, and tells webhooks of computes."""
 
-import asyncio
 from functools import partial
 
 from services.connectors.addresses import AllowList
@@ -65,7 +64,7 @@ async def main(settings: Settings) -> None:
     removing = repeat(CHECK_SECONDS, partial(queue_due, at_work, syncs))
     watching = repeat(LOOK_SECONDS, partial(look_at_backlog, database))
     for work in (renewing, repeat(FORGET_SECONDS, forgetter.forget), removing, watching):
-        service.resources.callback(asyncio.create_task(work).cancel)
+        service.keep_doing(work)
     activations = Activations(database, vault, syncs, TYPES, outbound)
     verifier = Verifier(database, destinations, syncs)
     webhooks = Webhooks(database, vault, outbound)

@@ -1,6 +1,5 @@
 """The identity process: accounts, tokens, keys, and identities for the other processes."""
 
-import asyncio
 import hmac
 from collections.abc import Mapping
 from datetime import timedelta
@@ -108,7 +107,7 @@ async def main(settings: Settings) -> None:
         repeat(sign_in.FORGET_SECONDS, sign_ins.forget),
         repeat(invitation.FORGET_SECONDS, invitations.forget),
     ):
-        service.resources.callback(asyncio.create_task(work).cancel)
+        service.keep_doing(work)
     add = identity_pb2_grpc.add_IdentityServiceServicer_to_server
     add(IdentityServicer(accounts, keys, sessions, signing_keys, database), service.server)
     credentials_pb2_grpc.add_CredentialServiceServicer_to_server(

@@ -1,6 +1,5 @@
 """The ingestion service: takes events into the event log."""
 
-import asyncio
 from datetime import UTC, datetime
 
 from services.gen.segops.ingestion.v1 import (
@@ -87,7 +86,7 @@ async def main(settings: Settings) -> None:
     service.resources.push_async_callback(shops.close)
     vault = Vault([*IngestionSettings().key_list, secret(settings, INGESTION_KEY)])
     receiver = ShopifyReceiver(shops, vault, intake)
-    service.resources.callback(asyncio.create_task(repeat(FORGET_SECONDS, receiver.forget)).cancel)
+    service.keep_doing(repeat(FORGET_SECONDS, receiver.forget))
     shopify = ShopifyServicer(receiver, ShopifyIntegrations(database, vault))
     shopify_pb2_grpc.add_ShopifyServiceServicer_to_server(shopify, service.server)
     erasure_pb2_grpc.add_ErasureServiceServicer_to_server(ErasureServicer(Eraser(database)), service.server)

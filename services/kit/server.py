@@ -98,7 +98,11 @@ class Service:
     def keep_answers(self, answers: "Answers") -> None:
         """Where answers to requests with an idempotency key are kept. A service with POST routes needs it."""
         self._interceptor.answers = answers
-        self.resources.callback(asyncio.create_task(repeat(FORGET_SECONDS, answers.forget)).cancel)
+        self.keep_doing(repeat(FORGET_SECONDS, answers.forget))
+
+    def keep_doing(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs work beside the calls, until the service ends."""
+        self.resources.callback(asyncio.create_task(work).cancel)
 
     async def serve(self, *service_names: str) -> None:
         """Serves until SIGTERM or SIGINT, then refuses new calls and drains the running ones."""

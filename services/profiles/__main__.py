@@ -1,6 +1,5 @@
 """The profiles service: looks up single users."""
 
-import asyncio
 from functools import partial
 
 import grpc
@@ -77,8 +76,7 @@ async def start_erasures(service: Service, database: Database, **channels: grpc.
     queue = ErasureQueue(database, actor, stores, pseudonyms, grace_seconds=own.grace_seconds)
     jobs = Jobs(settings, database, QUEUE, queue.tasks, concurrency=own.parallel)
     await service.resources.enter_async_context(jobs.working())
-    watching = repeat(LOOK_SECONDS, partial(look_at_erasures, database))
-    service.resources.callback(asyncio.create_task(watching).cancel)
+    service.keep_doing(repeat(LOOK_SECONDS, partial(look_at_erasures, database)))
     erasures_pb2_grpc.add_ErasureServiceServicer_to_server(ErasureServicer(queue.erasures), service.server)
 
 
