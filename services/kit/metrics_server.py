@@ -14,6 +14,7 @@ from prometheus_client.exposition import MetricsHandler
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from services.kit.addresses import host_and_port
 from services.kit.metrics import INFO
 
 log = logging.getLogger("metrics")
@@ -82,6 +83,6 @@ def _listen(address: str, handler: type) -> BaseServer:
         with suppress(FileNotFoundError):
             path.unlink()  # left by a process that was killed
         return _Unix(str(path), handler)
-    host, _, port = address.rpartition(":")
+    host, port = host_and_port(address)
     kind = _Tcp6 if ":" in host else _Tcp
-    return kind((host.strip("[]"), int(port)), handler)
+    return kind((host, port), handler)

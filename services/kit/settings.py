@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
@@ -22,6 +23,13 @@ SERVICES = ("authz", "identity", "ingestion", "warehouse", "segments", "connecto
 
 # Who serves metrics, in the order of their ports on one machine.
 METERED = (*SERVICES, "envoy")
+
+
+def _address(service: str) -> Any:
+    return Field(
+        default="",
+        description=f"Where {service} is, as `host:port`, several with commas, or one DNS name; a socket when empty.",
+    )
 
 
 class Settings(FileSettings):
@@ -116,30 +124,12 @@ class Settings(FileSettings):
         description="Where authz is for Envoy, `host:port`, several with commas; a socket in the run directory when "
         "empty.",
     )
-    identity_address: str = Field(
-        default="",
-        description="Where identity is, as `host:port`, several with commas, or one DNS name; a socket when empty.",
-    )
-    ingestion_address: str = Field(
-        default="",
-        description="Where ingestion is, as `host:port`, several with commas, or one DNS name; a socket when empty.",
-    )
-    warehouse_address: str = Field(
-        default="",
-        description="Where warehouse is, as `host:port`, several with commas, or one DNS name; a socket when empty.",
-    )
-    segments_address: str = Field(
-        default="",
-        description="Where segments is, as `host:port`, several with commas, or one DNS name; a socket when empty.",
-    )
-    connectors_address: str = Field(
-        default="",
-        description="Where connectors is, as `host:port`, several with commas, or one DNS name; a socket when empty.",
-    )
-    profiles_address: str = Field(
-        default="",
-        description="Where profiles is, as `host:port`, several with commas, or one DNS name; a socket when empty.",
-    )
+    identity_address: str = _address("identity")
+    ingestion_address: str = _address("ingestion")
+    warehouse_address: str = _address("warehouse")
+    segments_address: str = _address("segments")
+    connectors_address: str = _address("connectors")
+    profiles_address: str = _address("profiles")
 
     default_plan: str = Field(
         default="enterprise", description="Plan of new tenants: `free`, `starter`, `business` or `enterprise`."

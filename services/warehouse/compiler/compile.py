@@ -42,8 +42,8 @@ def compile_definition(
 
     `past`: that instant is past, and what happened since does not count. `runs`: of each segment the definition refers
     to, the last run of its ledger that counts; 0, nobody is in it, when absent. `ranges`: only the users from the first
-    to the second id of one of these pairs. `linked`: the tenant has links between user ids,
-    which make them one user. `part`: of whom it tells.
+    to the second id of one of these pairs. `linked`: the tenant has links between user ids, which make them one user.
+    `part`: of whom it tells.
     """
     at = Moment.at(now, past=past, runs=runs or {})
     scope = Scope(tenant_id=tenant_id, until=at.until, ranges=ranges, linked=linked, part=part)
