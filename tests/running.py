@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+import httpx
 import psutil
 import psycopg
 
@@ -29,6 +30,14 @@ def wait_for(condition: Callable[[], T | None], seconds: float = WAIT_SECONDS) -
         assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(POLL_SECONDS)
     return value
+
+
+def is_ready(url: str) -> bool:
+    """Whether the edge there answers, and all services behind it are ready."""
+    try:
+        return httpx.get(f"{url}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def free_port_pair() -> int:

@@ -11,7 +11,7 @@ import pytest
 from deploy.local.programs import build_programs
 from services.kit.settings import Settings
 from tests.e2e.account import Account, client, register
-from tests.running import Running, wait_for
+from tests.running import Running, is_ready, wait_for
 
 # A cold start on two cores that are busy with other tests.
 START_SECONDS = 90.0
@@ -31,7 +31,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     running = Running(home, *programs, variables=variables)
     url = f"http://127.0.0.1:{running.settings.edge_port}"
     try:
-        wait_for(lambda: _is_ready(url), START_SECONDS)
+        wait_for(lambda: is_ready(url), START_SECONDS)
         yield running
     finally:
         running.stop()
@@ -62,10 +62,3 @@ def stranger(url: str) -> Iterator[Account]:
     """The owner of another fresh tenant."""
     with register(url) as account:
         yield account
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False

@@ -25,7 +25,8 @@ from services.kit.vault import Vault
 from tests.e2e.account import PASSWORD, Account, client, register
 from tests.e2e.tenancy.contents import rows
 from tests.e2e.test_segments import compute, create, did, ok
-from tests.running import Running, environment, free_port_pair, wait_for
+from tests.running import Running, environment, free_port_pair, is_ready, wait_for
+from tests.whole_platform import START_SECONDS
 
 API_KEY = "pk_the_key_of_a_tool"
 LONG_AGO = "2026-04-25T14:32:00Z"
@@ -145,8 +146,8 @@ def world(platform: Running, url: str, tmp_path_factory: pytest.TempPathFactory)
         programs = [program.name for program in build_programs(settings)]
         after = stack.enter_context(running(settings, *programs))
         restored_url = f"http://127.0.0.1:{settings.edge_port}"
+        wait_for(lambda: is_ready(restored_url), START_SECONDS)
         with client(restored_url) as anybody:
-            wait_for(lambda: _is_ready(anybody), 90)
             answer = anybody.post("/api/auth/token/", json={"email": owner.email, "password": PASSWORD})
             access = ok(answer)["access"]
         account = Account(
@@ -171,13 +172,6 @@ def world(platform: Running, url: str, tmp_path_factory: pytest.TempPathFactory)
             later=load.accepted,
             shown=shown,
         )
-
-
-def _is_ready(anybody: Any) -> bool:
-    try:
-        return bool(anybody.get("/readyz").status_code == 200)
-    except Exception:
-        return False
 
 
 def users(account: Account) -> dict[str, int]:
