@@ -18,6 +18,8 @@ from services.kit.settings import Settings
 
 # PostgreSQL refuses to run as root; started by root it runs as this system user.
 SYSTEM_USER = "segops-postgres"
+# How useradd(8) says that it does.
+USER_EXISTS = 9
 
 BOOTSTRAP = """\
 CREATE ROLE segops LOGIN CREATEROLE
@@ -60,7 +62,9 @@ def account() -> Account:
         entry = pwd.getpwnam(SYSTEM_USER)
     except KeyError:
         options = ["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"]
-        subprocess.run(["/usr/sbin/useradd", *options, SYSTEM_USER], check=True)
+        ran = subprocess.run(["/usr/sbin/useradd", *options, SYSTEM_USER], check=False)
+        if ran.returncode != USER_EXISTS:  # Another platform may start at the same moment.
+            ran.check_returncode()
         entry = pwd.getpwnam(SYSTEM_USER)
     return Account(uid=entry.pw_uid, gid=entry.pw_gid)
 

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import secrets
 import shlex
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from deploy.keys import make
 from deploy.local.envoy import BINARY as ENVOY
-from deploy.local.postgres import binary
+from deploy.local.postgres import account, binary
 from tests.composed import ROOT, services
 from tests.integration.deploy.place import Place
 from tests.redis_server import BINARY as REDIS
@@ -25,6 +26,9 @@ START_SECONDS, STOP_SECONDS, POLL_SECONDS = 120.0, 20.0, 0.5
 # There is no ClickHouse server that pip installs: the warehouse has its engine in the process here.
 LEFT_OUT, WITHOUT = "clickhouse", "SEGOPS_WAREHOUSE_URL"
 
+# Beginnings that random secrets may have, and that a store could take for a date or an option.
+MISREADABLE = {"nats_token": "1234-", "segops_database_password": "-", "segops_ratelimit_password": "-"}
+
 
 class Platform:
     """All services that `docker compose up` starts."""
@@ -32,6 +36,9 @@ class Platform:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._keys = root / "keys"
+        self._keys.mkdir()
+        for name, beginning in MISREADABLE.items():
+            (self._keys / name).write_text(beginning + secrets.token_urlsafe(32))
         make(self._keys)
         # What is empty is not set.
         self.secrets = {path.name: text for path in self._keys.iterdir() if (text := path.read_text().strip())}
@@ -108,6 +115,8 @@ class Platform:
 
     def _start(self, name: str) -> None:
         place, service = self._places[name], self._services[name]
+        if name == "postgres":
+            account()  # As in its image: from within its confines it could not be made.
         place.furnish(self._keys)
         writable = [str(place.directory(path)) for path in service.writable]
         confined = [sys.executable, str(HERE / "confined.py"), *writable, "--"]
