@@ -25,6 +25,7 @@ from edge.shared_counts import SharedCounts, Store
 from edge.usage import KeyUsage
 from services.kit import logs, metrics_server, tracing
 from services.kit.channel import connect
+from services.kit.ending import end
 from services.kit.keys import INTERNAL_KEY, private_key
 from services.kit.listening import Listener
 from services.kit.metrics import READY
@@ -92,8 +93,7 @@ async def main(settings: Settings) -> None:
             group.create_task(hand_over(server, leaving, settings.handover_seconds)),
         ]
         await server.serve()
-        for task in background:
-            task.cancel()
+        await end(background)
 
 
 if __name__ == "__main__":

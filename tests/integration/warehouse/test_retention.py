@@ -19,7 +19,6 @@ from services.warehouse.loading.messages import Message
 from tests.integration.warehouse.processes import NATS, WAREHOUSE, Processes, Warehouse
 from tests.integration.warehouse.rows import Event, payload, rows
 
-# The same in another process.
 NOW = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 DAYS = 30
 OLD, NEW = NOW - timedelta(days=DAYS + 2), NOW - timedelta(days=1)
@@ -42,14 +41,16 @@ def message(*events: Event) -> Message:
     return Message(sequence=7, subject="events.1", published_at=NOW, read_at=0.0, rows=rows(1, *events))
 
 
-def removed(directory: str, times: int) -> dict[str, Any]:
-    """What a warehouse holds after its old events were removed, so many times."""
+def removed(directory: str, edge: datetime, times: int, events: Sequence[Event], other: Event) -> dict[str, Any]:
+    """What a warehouse holds after its events before `edge` were removed, so many times.
+
+    `other` is of another tenant, that has nothing old.
+    """
     client = clickhouse_connect.get_client(dsn=f"chdb://{directory}", settings=EVERYWHERE, tz_mode="aware")
     schema.create(client)
-    inserts.insert(client, Block.of([message(*EVENTS)]))
-    # Of another tenant that has nothing old.
-    inserts.insert(client, Block(8, 8, (replace(message(), rows=rows(2, Event(user_id="new", occurred_at=NEW))),)))
-    counts = [retention.remove(client, EDGE) for _ in range(times)]
+    inserts.insert(client, Block.of([message(*events)]))
+    inserts.insert(client, Block(8, 8, (replace(message(), rows=rows(2, other)),)))
+    counts = [retention.remove(client, edge) for _ in range(times)]
     client.command("OPTIMIZE TABLE users FINAL")
     found = {
         "counts": counts,
@@ -65,7 +66,8 @@ def removed(directory: str, times: int) -> dict[str, Any]:
 def test_old_events_go_and_what_is_said_of_users_follows_from_the_rest(
     tmp_path: Path, other_process: ProcessPoolExecutor
 ) -> None:
-    found = other_process.submit(removed, str(tmp_path / "warehouse"), 2).result()
+    other = Event(user_id="new", occurred_at=NEW)
+    found = other_process.submit(removed, str(tmp_path / "warehouse"), EDGE, 2, EVENTS, other).result()
     assert found["counts"] == [3, 0]
     assert [user_id for (user_id,) in found["events"]] == ["both", "both", "edge", "new", "new"]
     assert found["users"] == [
@@ -103,9 +105,10 @@ async def test_late_events_are_not_loaded_and_the_log_forgets_as_it_is_set(proce
     assert (await log.jetstream.stream_info(STREAM)).config.max_age == timedelta(days=7).total_seconds()
     processes.start(WAREHOUSE, SEGOPS_WAREHOUSE_RETENTION_DAYS=str(DAYS), SEGOPS_EVENTLOG_RETENTION_DAYS="3")
     warehouse = Warehouse(processes.settings, log)
-    last = await log.append(tenant, rows(tenant, *EVENTS))
+    # It may be another day by now: not the one at the edge.
+    last = await log.append(tenant, rows(tenant, *EVENTS[:-1]))
     await warehouse.loaded(last)
-    assert await users(warehouse, tenant) == ["both", "edge", "new"]
+    assert await users(warehouse, tenant) == ["both", "new"]
     assert (await log.jetstream.stream_info(STREAM)).config.max_age == timedelta(days=3).total_seconds()
     assert (await log.jetstream.stream_info("EVENTS_REWRITTEN")).config.max_age == timedelta(days=3).total_seconds()
     await warehouse.close()
