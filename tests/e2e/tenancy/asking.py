@@ -23,6 +23,8 @@ MOVING_HEADERS = {
     "x-ratelimit-remaining",
     "x-ratelimit-reset",
     "x-envoy-upstream-service-time",
+    # Of a refusal that is quicker than the request's body.
+    "connection",
 }
 
 
