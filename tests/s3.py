@@ -42,7 +42,7 @@ class Bucket:
 
     def _make(self) -> bool:
         try:
-            return httpx.put(f"http://127.0.0.1:{self._port}/bucket").is_success
+            return httpx.put(f"http://127.0.0.1:{self._port}/bucket", verify=False).is_success
         except httpx.TransportError:
             return False
 

@@ -64,7 +64,7 @@ def sending_account(running: Running) -> Iterator[Account]:
 def answers(running: Running) -> bool:
     """Whether its edge knows that a stranger is one."""
     try:
-        return httpx.get(f"{url(running)}/api/auth/me/").status_code == 401
+        return httpx.get(f"{url(running)}/api/auth/me/", verify=False).status_code == 401
     except httpx.TransportError:
         return False
 

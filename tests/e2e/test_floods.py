@@ -37,7 +37,7 @@ def owner(url: str) -> Iterator[Account]:
 
 def client(envoy: AnotherEnvoy, owner: Account, address: str) -> httpx.Client:
     """A client at an address of this machine."""
-    transport = httpx.HTTPTransport(local_address=address)
+    transport = httpx.HTTPTransport(local_address=address, verify=False)
     return httpx.Client(base_url=envoy.url, headers=owner.server.headers, transport=transport, timeout=20)
 
 
@@ -71,7 +71,7 @@ def test_there_are_only_so_many_connections(platform: Running, owner: Account) -
                 stack.enter_context(socket.create_connection(("127.0.0.1", envoy.port), timeout=10))
             wait_for(lambda: envoy.stat(r"listener\.0.*downstream_global_cx_overflow") >= 2 * CONNECTIONS)
             with pytest.raises(httpx.TransportError):
-                httpx.get(f"{envoy.url}/healthz")
+                httpx.get(f"{envoy.url}/healthz", verify=False)
             # Who was there before is served.
             assert other.get("/healthz").status_code == 200
         wait_for(lambda: answers(envoy))
@@ -81,7 +81,7 @@ def test_there_are_only_so_many_connections(platform: Running, owner: Account) -
 def answers(envoy: AnotherEnvoy) -> bool:
     """Whether it takes another connection."""
     with suppress(httpx.TransportError):
-        return httpx.get(f"{envoy.url}/healthz").status_code == 200
+        return httpx.get(f"{envoy.url}/healthz", verify=False).status_code == 200
     return False
 
 
@@ -135,9 +135,9 @@ def test_more_bodies_than_there_is_memory_for_are_refused_until_there_is(
             wait_for(lambda: envoy.stat(f"overload.envoy.load_shed_points.{point}.scale_percent") == 100)
             if point == "tcp_listener_accept":
                 with pytest.raises(httpx.TransportError):
-                    httpx.get(f"{envoy.url}/healthz")
+                    httpx.get(f"{envoy.url}/healthz", verify=False)
             else:
-                refused = httpx.get(f"{envoy.url}/healthz")
+                refused = httpx.get(f"{envoy.url}/healthz", verify=False)
                 assert "a retry is safe" in str(error_of(refused, 503)["detail"])
                 assert refused.headers["retry-after"] == "1"
         wait_for(lambda: answers(envoy))

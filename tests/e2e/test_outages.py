@@ -24,7 +24,7 @@ def lonely_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Clie
     """An Envoy with nothing behind it, and a low limit per address."""
     home: Path = tmp_path_factory.mktemp("edge") / "data"
     running = Running(home, "envoy", address_limit=REQUESTS_PER_SECOND)
-    with httpx.Client(base_url=f"http://127.0.0.1:{running.settings.edge_port}") as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{running.settings.edge_port}", verify=False) as client:
         try:
             wait_for(lambda: answers(client))
             yield client
@@ -132,7 +132,7 @@ def test_what_a_service_that_dies_may_have_done_is_not_called_refused(platform: 
 
 def requests_under_way(platform: Running, cluster: str) -> int:
     """Requests that the edge has sent to a service and waits for."""
-    transport = httpx.HTTPTransport(uds=str(platform.settings.run_dir / "envoy-admin.sock"))
+    transport = httpx.HTTPTransport(uds=str(platform.settings.run_dir / "envoy-admin.sock"), verify=False)
     with httpx.Client(transport=transport, base_url="http://envoy") as client:
         lines = client.get("/stats", params={"filter": f"^cluster.{cluster}.upstream_rq_active$"}).text
     return int(lines.split(":")[1])

@@ -79,7 +79,9 @@ def test_a_refusal_says_when_to_come_again_and_that_nothing_was_done(platform: R
         breakers(config, "segments")["DEFAULT"]["max_requests"] = 0
 
     with another_envoy(platform.settings, shut) as envoy:
-        refused = httpx.post(f"{envoy.url}/api/segments/", json={"name": "x"}, headers=owner.server.headers)
+        refused = httpx.post(
+            f"{envoy.url}/api/segments/", json={"name": "x"}, headers=owner.server.headers, verify=False
+        )
         assert "a retry is safe" in str(error_of(refused, 503)["detail"])
         assert refused.headers["retry-after"] == "1"
         with grpc.insecure_channel(f"127.0.0.1:{envoy.port}") as channel:
@@ -106,7 +108,7 @@ def test_streams_take_no_place_of_other_requests(platform: Running, owner: Accou
             next(stub.TrackStream(iter([batch]), metadata=metadata))
         assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
         event = {"user_id": "u1", "event_type": "t"}
-        answer = httpx.post(f"{envoy.url}/api/ingestion/track/", json=event, headers=owner.server.headers)
+        answer = httpx.post(f"{envoy.url}/api/ingestion/track/", json=event, headers=owner.server.headers, verify=False)
         assert answer.status_code == 202
         batches.put(None)
         assert list(lasting) == []

@@ -153,7 +153,7 @@ class Edge:
 
     def _asks(self, path: str) -> bool:
         try:
-            return httpx.get(f"{self.url}{path}", timeout=5).status_code == 200
+            return httpx.get(f"{self.url}{path}", timeout=5, verify=False).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -162,7 +162,9 @@ class Edge:
             assert operator.post(f"/{command}").status_code == 200
 
     def _operator(self) -> httpx.Client:
-        return httpx.Client(transport=httpx.HTTPTransport(uds=str(self._admin)), base_url="http://envoy", timeout=5)
+        return httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(self._admin), verify=False), base_url="http://envoy", timeout=5
+        )
 
 
 @contextmanager
@@ -184,7 +186,7 @@ def variables_of(settings: Settings) -> dict[str, str]:
 
 
 def _is_live(address: str) -> bool:
-    transport = httpx.HTTPTransport(uds=address.removeprefix("unix:"))
+    transport = httpx.HTTPTransport(uds=address.removeprefix("unix:"), verify=False)
     try:
         with httpx.Client(transport=transport) as neighbour:
             return neighbour.get("http://authz/livez").status_code == 200

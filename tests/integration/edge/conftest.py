@@ -35,6 +35,6 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 def _answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/healthz", verify=False).status_code == 200
     except httpx.TransportError:
         return False

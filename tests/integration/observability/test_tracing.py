@@ -58,7 +58,7 @@ def owner(platform: Running) -> Iterator[Account]:
 
 def _missing(running: Running) -> str | None:
     try:
-        told: str = httpx.get(f"http://127.0.0.1:{running.settings.edge_port}/readyz").json()["detail"]
+        told: str = httpx.get(f"http://127.0.0.1:{running.settings.edge_port}/readyz", verify=False).json()["detail"]
     except (httpx.TransportError, KeyError, ValueError):
         return None
     return told
