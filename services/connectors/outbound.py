@@ -62,9 +62,11 @@ class Outbound:
             "https": GuardedNetwork(resolve, self._permits, NOT_PUBLIC),
             "http": GuardedNetwork(resolve, allow.has, HTTPS_ONLY),
         }
+        # To load the certificates takes 40 ms.
+        authorities = authorities or httpx.create_ssl_context()
         self._pools = {
             scheme: httpcore.AsyncConnectionPool(
-                ssl_context=authorities or httpx.create_ssl_context(),
+                ssl_context=authorities,
                 max_connections=None,
                 max_keepalive_connections=MOST_IDLE,
                 keepalive_expiry=IDLE_SECONDS,
