@@ -56,7 +56,7 @@ class Traffic:
             except (InDoubt, Unavailable):
                 self.unanswered |= ids
                 self.doubtful += len(events)
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.02)
 
     def _repeatable(self) -> Event:
         if not self._recent or self._random.random() < 0.6:

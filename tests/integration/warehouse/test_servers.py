@@ -166,6 +166,7 @@ async def test_each_event_is_stored_once_whoever_dies_or_hangs(
         second.send(signal.SIGKILL)
 
 
+@pytest.mark.parametrize("clickhouse", [""], indirect=True, ids=["server"])
 @pytest.mark.parametrize(
     "url", ["clickhouse://segops:{}@127.0.0.1:{}/segops", "https://segops:{}@nowhere.invalid:{}/x"]
 )
