@@ -31,6 +31,7 @@ BEYOND_SCHEMAS = re.compile(
     r"|by the schema of"
     r"|Destinations of this type cannot be read back\."
     r"|Must be another user than the one that is linked\."
+    r"|This user was erased; only what happens later is taken\."
     # It depends on the type of the connector that there is.
     r"|^UpdateActivation2? config: "
 )
