@@ -6,7 +6,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 # A second platform of a package would cost more than it saves.
-PLATFORMS = ("tests/docs/", "tests/e2e/", "tests/fuzz/", "tests/scale/")
+PLATFORMS = ("tests/docs/", "tests/e2e/", "tests/scale/")
 
 
 class ByPlatform(LoadFileScheduling):

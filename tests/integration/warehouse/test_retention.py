@@ -105,10 +105,11 @@ async def test_late_events_are_not_loaded_and_the_log_forgets_as_it_is_set(proce
     assert (await log.jetstream.stream_info(STREAM)).config.max_age == timedelta(days=7).total_seconds()
     processes.start(WAREHOUSE, SEGOPS_WAREHOUSE_RETENTION_DAYS=str(DAYS), SEGOPS_EVENTLOG_RETENTION_DAYS="3")
     warehouse = Warehouse(processes.settings, log)
-    # It may be another day by now: not the one at the edge.
-    last = await log.append(tenant, rows(tenant, *EVENTS[:-1]))
+    # It may be another day by now.
+    edge = replace(EVENTS[-1], occurred_at=expired.oldest_kept(DAYS, datetime.now(UTC)) or NOW)
+    last = await log.append(tenant, rows(tenant, *EVENTS[:-1], edge))
     await warehouse.loaded(last)
-    assert await users(warehouse, tenant) == ["both", "new"]
+    assert await users(warehouse, tenant) == ["both", "edge", "new"]
     assert (await log.jetstream.stream_info(STREAM)).config.max_age == timedelta(days=3).total_seconds()
     assert (await log.jetstream.stream_info("EVENTS_REWRITTEN")).config.max_age == timedelta(days=3).total_seconds()
     await warehouse.close()
